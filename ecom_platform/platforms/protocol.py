@@ -1,0 +1,99 @@
+"""What a platform can do for a shop. Assets and the command line speak only to this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ecom_platform.clients.commands import Completed
+from ecom_platform.spec import Database, Service
+
+Colour = Literal["blue", "green"]
+Which = Literal["active", "preview"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running copy of a service. name: what its /version answers as `instance`."""
+
+    name: str
+    service: str
+    colour: Colour
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAccess:
+    """How to reach a database as one role. url: libpq URL without a password.
+
+    password: never printed; hand it to libpq by PGPASSWORD or by a password file.
+    """
+
+    url: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAccess:
+    """Where a store is. url: file:///PATH or s3://BUCKET/PREFIX; endpoint empty for AWS."""
+
+    name: str
+    url: str
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+
+
+class Platform(Protocol):
+    """A running place for the services, databases and stores of one shop.
+
+    All methods are synchronous, raise the errors of errors.py, and may be called again after
+    a crash at any point (idempotent).
+    """
+
+    def deploy(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
+        """Run the service as that colour, at its version and replicas; wait until each instance is
+        ready, remove surplus ones. A part that cannot start fails at once with its last log lines.
+        Does not touch the other colour nor the switch.
+        """
+
+    def instances(self, service: Service, colour: Colour) -> tuple[Instance, ...]: ...
+
+    def live_colour(self, service: Service) -> Colour | None:
+        """The colour that the active address leads to; None before the first switch."""
+
+    def switch(self, service: Service, colour: Colour) -> None:
+        """Lead the active address to that colour, losing no request; confirmed when it returns."""
+
+    def address(self, service: Service, which: Which) -> str:
+        """URL (http://host:port) of the active or the preview address."""
+
+    def scale(self, service: Service, colour: Colour, replicas: int) -> tuple[Instance, ...]: ...
+
+    def remove(self, service: Service, colour: Colour) -> None: ...
+
+    def logs(self, service: Service, colour: Colour, lines: int) -> str: ...
+
+    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
+        """Run a command to its end with the database's `environment` (migrations, seeds)."""
+
+    def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess: ...
+
+    def store(self, name: str) -> StoreAccess: ...
+
+    def folder(self, name: str) -> Path:
+        """The application-data folder of that name."""
+
+    def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
+        """Start the service once, apart from all colours, against another database; a context manager
+        that yields its URL when ready and ends it afterwards.
+        """
+
+
+class ReadPath(Protocol):
+    def __enter__(self) -> str: ...
+    def __exit__(self, *details: object) -> None: ...

@@ -1,0 +1,53 @@
+"""Which spec, which environment, where the state lies: read once from the process environment.
+
+Nothing else in the platform reads ECOM_* variables.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecom_platform.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE_SPEC = ROOT / "specs" / "ecommerce.yaml"
+ENVIRONMENTS = ("local", "staging", "production")
+KNOWN = ("ECOM_SPEC", "ECOM_ENVIRONMENT", "ECOM_STATE")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """specs: the spec files of the code location. state: the folder of all local state."""
+
+    specs: tuple[Path, ...]
+    environment: str
+    state: Path
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from ECOM_SPEC (paths joined by ':'), ECOM_ENVIRONMENT and ECOM_STATE.
+
+    Raises ConfigurationError for an unknown ECOM_* name or environment.
+    """
+    environ = os.environ if environ is None else environ
+    unknown = sorted(name for name in environ if name.startswith("ECOM_") and name not in KNOWN)
+    if unknown:
+        raise ConfigurationError(
+            "read the settings", f"unknown variable {', '.join(unknown)}", f"Known are {', '.join(KNOWN)}."
+        )
+    environment = environ.get("ECOM_ENVIRONMENT", "local")
+    if environment not in ENVIRONMENTS:
+        raise ConfigurationError(
+            "read the settings",
+            f"ECOM_ENVIRONMENT is {environment!r}",
+            f"Use one of {', '.join(ENVIRONMENTS)}.",
+        )
+    specs = tuple(Path(each).resolve() for each in environ.get("ECOM_SPEC", "").split(":") if each)
+    return Settings(
+        specs=specs or (EXAMPLE_SPEC,),
+        environment=environment,
+        state=Path(environ.get("ECOM_STATE") or ROOT / ".ecom").resolve(),
+    )

@@ -1,0 +1,294 @@
+"""One shop as typed data: services, databases, stores, schedules, budgets.
+
+Read from YAML by spec_file.py, which names the line of an error. Nothing here does I/O.
+Secrets are references ({env: NAME} or {file: PATH}), never values.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_NAME = re.compile(r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError("a name is 1 to 40 of a-z, 0-9 and '-', beginning with a letter")
+    return value
+
+
+def duration(value: object) -> timedelta:
+    """A timedelta from text like 90s, 15m, 6h, 30d; raises ValueError for anything else."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.match(str(value))
+    if not match:
+        raise ValueError(f"{value!r} is no duration; write 90s, 15m, 6h or 30d")
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Stage = Literal["deployments", "validations", "backups", "restores", "benchmarks", "releases", "drills", "reports"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SecretReference(_Part):
+    """Where a secret is: an environment variable or a file (mode 600), never the value."""
+
+    env: str | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> SecretReference:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("a secret is either {env: NAME} or {file: PATH}")
+        return self
+
+
+class DatabaseReference(_Part):
+    """In a service's environment: the path of a file that holds the database's URL for a role."""
+
+    database: Name
+    role: Literal["owner", "app"] = "app"
+
+
+class ServiceReference(_Part):
+    """In a service's environment: 'host:port host:port' of that service's instances of one colour."""
+
+    service: Name
+
+
+class FolderReference(_Part):
+    """In a service's environment: the path of a folder of application data."""
+
+    folder: Name
+
+
+EnvironmentValue = str | DatabaseReference | ServiceReference | FolderReference
+
+
+class Probes(_Part):
+    live: str = "/healthz"
+    ready: str = "/readyz"
+    version: str = "/version"
+    start_timeout: Duration = timedelta(seconds=60)
+
+
+class Endpoint(_Part):
+    """One address that a validation calls, and what must come back."""
+
+    path: str
+    status: int = 200
+    contains: str = ""
+
+
+class Service(_Part):
+    """A program that answers HTTP.
+
+    command: local platform; `python` and `caddy` mean those that the platform brings. It gets HOST,
+    PORT, VERSION, COLOUR and INSTANCE in its environment beside `environment`.
+    image: Kubernetes. front_door: people's address; exactly one service of a shop has it.
+    """
+
+    name: Name
+    version: str = "1.0.0"
+    command: tuple[str, ...] = ()
+    image: str = ""
+    port: int = Field(default=8080, ge=1, le=65535)
+    replicas: int = Field(default=1, ge=1, le=50)
+    front_door: bool = False
+    environment: dict[str, EnvironmentValue] = {}
+    probes: Probes = Probes()
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class Tasks(_Part):
+    """Commands that the platform runs to the end, with a service's environment for the owner role."""
+
+    expand: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
+    seed: tuple[str, ...] = ()
+
+
+class Database(_Part):
+    """A PostgreSQL database: run by the platform (managed) or by somebody else (url).
+
+    schedule: cron, UTC. rpo, rto: budgets. read_path: the service that is started against a
+    restored copy to show that it can read it.
+    """
+
+    name: Name
+    url: SecretReference | None = None
+    managed: bool = False
+    environment: dict[str, EnvironmentValue] = {}
+    tasks: Tasks = Tasks()
+    schedule: str = "0 */6 * * *"
+    rpo: Duration = timedelta(hours=6)
+    rto: Duration = timedelta(hours=1)
+    read_path: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Database:
+        if self.managed == (self.url is not None):
+            raise ValueError("a database is either `managed: true` or has a `url`")
+        if self.rpo <= timedelta(0) or self.rto <= timedelta(0):
+            raise ValueError("rpo and rto must be longer than nothing")
+        return self
+
+
+class Retention(_Part):
+    """How long snapshots stay in one store, with the meaning of restic's `forget`; -1 keeps all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
+
+    keep_last: int | None = Field(default=None, ge=-1)
+    keep_hourly: int | None = Field(default=None, ge=-1)
+    keep_daily: int | None = Field(default=None, ge=-1)
+    keep_weekly: int | None = Field(default=None, ge=-1)
+    keep_monthly: int | None = Field(default=None, ge=-1)
+    keep_yearly: int | None = Field(default=None, ge=-1)
+    keep_within: str | None = None
+
+
+class Store(_Part):
+    """Where backups lie: `file:PATH` (relative to the state folder), `s3://BUCKET/PREFIX`,
+    or `managed: true` for the platform's own S3 server.
+    """
+
+    url: str = ""
+    managed: bool = False
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: SecretReference | None = None
+    secret_key: SecretReference | None = None
+    retention: Retention = Retention()
+    object_lock: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Store:
+        if self.managed == bool(self.url):
+            raise ValueError("a store is either `managed: true` or has a `url`")
+        if self.url and not self.url.startswith(("file:", "s3://")):
+            raise ValueError("a store's url begins with file: or s3://")
+        return self
+
+
+class Encryption(_Part):
+    """recipients: age public keys that can open every backup. identity: the private key for
+    verification on this platform; left out of a platform that only dumps. `managed: true` makes
+    a key at first start and keeps it in the state folder.
+    """
+
+    recipients: tuple[str, ...] = ()
+    identity: SecretReference | None = None
+    managed: bool = False
+
+
+class Folder(_Part):
+    """Application data outside the databases, like product pictures."""
+
+    name: Name
+    schedule: str = "0 1 * * *"
+
+
+class Thresholds(_Part):
+    """What the load gate and the alerts demand; one place, so that they agree.
+
+    Source: the user's document, appendix C and the alert table, with its 5 % and 1 % made one.
+    """
+
+    p95_ms: float = Field(default=500, gt=0)
+    error_rate: float = Field(default=0.01, gt=0, lt=1)
+    requests_per_second: float = Field(default=100, gt=0)
+    utilisation: float = Field(default=0.8, gt=0, le=1)
+
+
+class Load(_Part):
+    """The scheduled load test: arrivals per second, held for a time, and the least that counts."""
+
+    rate: float = Field(default=100, gt=0)
+    duration: Duration = timedelta(seconds=10)
+    minimum_requests: int = Field(default=500, ge=1)
+    processes: int = Field(default=1, ge=1, le=32)
+    schedule: str = "0 3 * * *"
+
+
+class Notification(_Part):
+    """Where people are told: each target is a reference to an apprise URL (it holds a token)."""
+
+    targets: tuple[SecretReference, ...] = ()
+
+
+class Shop(_Part):
+    """The whole spec of one shop; its name is the key prefix of its assets."""
+
+    shop: Name
+    platform: Literal["local", "kubernetes"] = "local"
+    services: tuple[Service, ...] = ()
+    databases: tuple[Database, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    stores: dict[Name, Store] = {}
+    encryption: Encryption = Encryption()
+    thresholds: Thresholds = Thresholds()
+    load: Load | None = None
+    notify: Notification = Notification()
+    leave_out: tuple[Stage, ...] = ()
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Shop:
+        for kind, names in (
+            ("service", [each.name for each in self.services]),
+            ("database", [each.name for each in self.databases]),
+            ("folder", [each.name for each in self.folders]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two of kind {kind} are called {twice[0]}")
+        if self.services and sum(each.front_door for each in self.services) != 1:
+            raise ValueError("exactly one service has `front_door: true`")
+        if self.databases and not self.stores:
+            raise ValueError("a database needs at least one store for its backups")
+        if self.stores and not (self.encryption.managed or self.encryption.recipients):
+            raise ValueError("stores need `encryption`: recipients, or `managed: true`")
+        self._refuse_dangling_references()
+        return self
+
+    def _refuse_dangling_references(self) -> None:
+        known = {
+            "database": {each.name for each in self.databases},
+            "service": {each.name for each in self.services},
+            "folder": {each.name for each in self.folders},
+        }
+        owners = [(each.name, each.environment) for each in self.services]
+        owners += [(each.name, each.environment) for each in self.databases]
+        for owner, environment in owners:
+            for variable, value in environment.items():
+                if isinstance(value, str):
+                    continue
+                kind = type(value).__name__.removesuffix("Reference").lower()
+                target = getattr(value, kind)
+                if target not in known[kind]:
+                    raise ValueError(f"{owner}: {variable} names the {kind} {target}, which is not in the spec")
+        for database in self.databases:
+            if database.read_path and database.read_path not in known["service"]:
+                raise ValueError(f"{database.name}: read_path names no service: {database.read_path}")
+
+    def service(self, name: str) -> Service:
+        return next(each for each in self.services if each.name == name)
+
+    def database(self, name: str) -> Database:
+        return next(each for each in self.databases if each.name == name)
+
+    @property
+    def front_door(self) -> Service:
+        return next(each for each in self.services if each.front_door)
