@@ -88,6 +88,18 @@ class Platform(Protocol):
     def folder(self, name: str) -> Path:
         """The application-data folder of that name."""
 
+    def dagster_home(self) -> Path:
+        """The folder of this shop's Dagster instance with its dagster.yaml, written if it is not there."""
+
+    def recipients(self) -> tuple[str, ...]:
+        """age public keys that can open new backups."""
+
+    def identities(self) -> tuple[str, ...]:
+        """age private keys on this platform; empty where backups are only taken."""
+
+    def signing_key(self) -> Path:
+        """The file (mode 600) of the key that signs manifests, made if it is not there."""
+
     def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
         """Start the service once, apart from all colours, against another database; a context manager
         that yields its URL when ready and ends it afterwards.

@@ -1,0 +1,57 @@
+# Bootstraps itself: on a machine with Python 3.11+ (with venv), git and make, any target works.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+ECOM := $(BIN)/ecom
+
+.PHONY: help install check format test test-cluster demo bench lock clean
+
+help:
+	@echo "make demo          the whole story once, on this machine"
+	@echo "make test          all tests that need no cluster"
+	@echo "make check         format, lint, types, layers"
+	@echo "make bench         the speed goals, as ratios"
+	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
+	@echo "make lock          bring requirements.lock up to date"
+
+install: $(INSTALLED)
+
+# uv's own hashes stand in the lock, so even the installer is pinned.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	awk '/^uv==/ {found = 1} found {print} found && !/\\$$/ {exit}' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-cluster: $(INSTALLED)
+	$(BIN)/python -m pytest -m cluster
+
+demo: $(INSTALLED)
+	$(ECOM) demo
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --no-emit-index-url \
+		--no-emit-find-links --no-annotate --python-version 3.11 --custom-compile-command "make lock" \
+		pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,91 @@
+"""Stage 2: the comprehensive test after a deploy, from outside, through the shop's own doors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+
+from assets import deployments
+from ecom_platform import policies
+from ecom_platform.failures import as_dagster_failures, check_results, check_specs, refuse_unproved
+from ecom_platform.platforms.protocol import Platform
+from ecom_platform.records import Findings
+from ecom_platform.resources import Platforms
+from ecom_platform.spec import Database, Service, Shop
+from ecom_platform.validation import database as database_validation
+from ecom_platform.validation import purchase
+from ecom_platform.validation import service as service_validation
+from ecom_platform.verdicts import Outcome
+
+STAGE = "validations"
+
+
+def service_key(shop: Shop, name: str) -> dg.AssetKey:
+    return dg.AssetKey([shop.shop, STAGE, name])
+
+
+def database_key(shop: Shop, name: str) -> dg.AssetKey:
+    return dg.AssetKey([shop.shop, STAGE, f"database-{name}"])
+
+
+def build(shop: Shop) -> list[dg.AssetsDefinition]:
+    databases = [_database_asset(shop, each) for each in shop.databases if each.managed]
+    return databases + [_service_asset(shop, each) for each in shop.services]
+
+
+def _service_asset(shop: Shop, service: Service) -> dg.AssetsDefinition:
+    checks = service_validation.CHECKS | (purchase.CHECK if service.front_door else {})
+    deps = [deployments.service_key(shop, service.name)]
+    if service.front_door:
+        deps += [deployments.service_key(shop, each.name) for each in shop.services if each is not service]
+
+    def look(platform: Platform) -> Findings:
+        return validate_service(platform, service)
+
+    return _validation(service_key(shop, service.name), shop, checks, deps, look)
+
+
+def validate_service(platform: Platform, service: Service) -> Findings:
+    """The service's own checks, and for the front door a purchase through it."""
+    findings = service_validation.validate_service(platform, service)
+    if not service.front_door:
+        return findings
+    bought = purchase.buy_one(platform.address(service, "active"))
+    return Findings({**findings.verdicts, "purchase": bought})
+
+
+def _database_asset(shop: Shop, database: Database) -> dg.AssetsDefinition:
+    def look(platform: Platform) -> Findings:
+        return database_validation.validate_database(platform, database)
+
+    deps = [deployments.database_key(shop, database.name)]
+    return _validation(database_key(shop, database.name), shop, database_validation.CHECKS, deps, look)
+
+
+def _validation(
+    key: dg.AssetKey,
+    shop: Shop,
+    checks: dict[str, str],
+    deps: list[dg.AssetKey],
+    look: Callable[[Platform], Findings],
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key,
+        group_name=STAGE,
+        kinds={"check"},
+        deps=deps,
+        description=f"{key.path[-1]}, tested from outside after its deployment.",
+        check_specs=check_specs(key, checks),
+        retry_policy=policies.TRANSIENT_RETRIES,
+    )
+    def validated(platforms: dg.ResourceParam[Platforms]) -> Iterator[object]:
+        with as_dagster_failures():
+            findings = look(platforms.of(shop))
+        yield from check_results(key, checks, findings)
+        refuse_unproved(f"the validation of {key.path[-1]}", checks, findings)
+        verdicts = [each for found in findings.verdicts.values() for each in found]
+        passed = sum(each.outcome is Outcome.PASSED for each in verdicts)
+        yield dg.MaterializeResult(metadata={"claims": len(verdicts), "passed": passed})
+
+    return validated

@@ -1,0 +1,60 @@
+"""The composition root: specs and settings in, one Dagster code location out.
+
+It alone knows all rooms. Loading it does no I/O but reading the spec files; no secret is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from assets import backups, benchmarks, deployments, reports, restores, validations
+from ecom_platform.resources import NotifierResource, PlatformsResource
+from ecom_platform.settings import Settings, read_settings
+from ecom_platform.spec import Shop
+from ecom_platform.spec_file import read_spec
+from jobs import table
+from schedules import cron_table, sensors
+
+STAGES = {
+    "deployments": deployments.build,
+    "validations": validations.build,
+    "backups": backups.build,
+    "restores": restores.build,
+    "benchmarks": benchmarks.build,
+    "reports": reports.build,
+}
+
+
+def build_defs(
+    shops: Sequence[Shop], settings: Settings, overrides: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """The code location of these shops. overrides: resources by name, for tests."""
+    parts = [_shop_definitions(shop, settings, prefix=_prefix(shop, shops)) for shop in shops]
+    resources = {"platforms": PlatformsResource(state=str(settings.state)), "notifier": NotifierResource()}
+    # One process per run: the steps wait for programs (dump, restore, load), they do not compute.
+    common = dg.Definitions(resources={**resources, **(overrides or {})}, executor=dg.in_process_executor)
+    return dg.Definitions.merge(common, *parts)
+
+
+def _prefix(shop: Shop, shops: Sequence[Shop]) -> str:
+    return f"{shop.shop.replace('-', '_')}_" if len(shops) > 1 else ""
+
+
+def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Definitions:
+    assets = {stage: build(shop) for stage, build in STAGES.items() if stage not in shop.leave_out}
+    jobs = table.build(shop, assets, prefix=prefix)
+    by_row = {job.name.removeprefix(prefix): job for job in jobs}
+    return dg.Definitions(
+        assets=[each for built in assets.values() for each in built],
+        jobs=jobs,
+        schedules=cron_table.build(shop, by_row, settings.environment),
+        sensors=sensors.build(shop, by_row, prefix),
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    settings = read_settings()
+    return build_defs([read_spec(path) for path in settings.specs], settings)

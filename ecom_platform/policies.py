@@ -1,0 +1,35 @@
+"""Pools, retries, freshness and pod shapes: each number once, with its reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+from ecom_platform.spec import Database
+
+TRANSIENT_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""Two more attempts after about 5 and 10 s: a restarting server is back by then, and an operator who
+waits is told within half a minute. Permanent errors are not retried at all (failures.py)."""
+
+SENSOR_INTERVAL_SECONDS = 5
+"""Validation begins at most 15 s after a deploy: one tick, the launch and the import fit in."""
+
+LATENESS = timedelta(hours=1)
+"""How much later than its budget a dump may be before it counts as missing: a dump that began on
+time still has to finish."""
+
+
+def database_pool(shop: str, database: str) -> str:
+    """The pool of all work that reads or replaces one database. Its limit is one (dagster.yaml's
+    default), so two dumps of one database never overlap."""
+    return f"{shop}_database_{database}".replace("-", "_")
+
+
+def backup_freshness(database: Database) -> dg.FreshnessPolicy:
+    """Stale when the newest proved snapshot is older than the recovery point that was promised.
+
+    It warns at the budget and fails an hour later; the same policy stands on the dump and on its
+    proof, because a dump that nobody restored proves nothing.
+    """
+    return dg.FreshnessPolicy.time_window(fail_window=database.rpo + LATENESS, warn_window=database.rpo)

@@ -1,0 +1,65 @@
+"""Validates a managed database: reachable as each role, and each role no stronger than it needs to be."""
+
+from __future__ import annotations
+
+from ecom_platform.clients.sql import connect
+from ecom_platform.errors import EcomError
+from ecom_platform.platforms.protocol import DatabaseAccess, Platform
+from ecom_platform.records import Findings
+from ecom_platform.spec import Database
+from ecom_platform.verdicts import Verdict, equal, failed, holds
+
+CHECKS = {
+    "reachable": "the database answers the app role and the backup role",
+    "least_privilege": "the app role cannot change the schema, the backup role cannot write; seen by trying",
+}
+
+
+def validate_database(platform: Platform, database: Database) -> Findings:
+    app, backup = platform.database(database, "app"), platform.database(database, "backup")
+    return Findings(
+        {
+            "reachable": [_answers(app, "the app role"), _answers(backup, "the backup role")],
+            "least_privilege": [
+                _refused(app, "the app role cannot create a table", "CREATE TABLE public.refused (id int)"),
+                _refused(backup, "the backup role cannot create a table", "CREATE TABLE public.refused (id int)"),
+                _refused(app, "the app role cannot create a role", "CREATE ROLE refused"),
+                _not_superuser(app),
+                _not_superuser(backup),
+            ],
+        }
+    )
+
+
+def _answers(access: DatabaseAccess, who: str) -> Verdict:
+    try:
+        with connect(access) as connection:
+            row = connection.execute("SELECT current_user, current_database()").fetchone()
+    except EcomError as error:
+        return failed(f"{who} reaches the database", str(error))
+    return holds(f"{who} reaches the database", row is not None, f"as {row[0]} in {row[1]}" if row else "no row")
+
+
+def _refused(access: DatabaseAccess, claim: str, statement: str) -> Verdict:
+    """Tries a forbidden statement in a transaction that is rolled back whatever happens."""
+    from psycopg import errors
+
+    try:
+        with connect(access) as connection, connection.transaction(force_rollback=True):
+            connection.execute(statement.encode())
+    except errors.InsufficientPrivilege as error:
+        return holds(claim, condition=True, seen=f"refused: {error.diag.message_primary}")
+    except EcomError as error:
+        return failed(claim, str(error))
+    return failed(claim, "it was allowed")
+
+
+def _not_superuser(access: DatabaseAccess) -> Verdict:
+    try:
+        with connect(access) as connection:
+            row = connection.execute(
+                "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except EcomError as error:
+        return failed("the role is no superuser", str(error))
+    return equal(f"{row[0] if row else 'the role'} is a superuser", expected=False, observed=row[1] if row else None)

@@ -1,0 +1,55 @@
+"""The table of jobs: name, what it does, which stages it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from ecom_platform.spec import Shop
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """stages: the groups of assets that the job runs, in order."""
+
+    name: str
+    stages: tuple[str, ...]
+    description: str
+
+
+ROWS = (
+    JobRow("deploy", ("deployments",), "Deploy every service and managed database of the spec."),
+    JobRow("validate", ("validations",), "Test the running shop from outside, one purchase included."),
+    JobRow("backup", ("backups",), "Take a snapshot of every database into every store."),
+    JobRow("verify_restore", ("restores",), "Restore the newest snapshot of every database and compare it."),
+    JobRow("benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures."),
+    JobRow("report", ("reports",), "Write the page of evidence."),
+    JobRow(
+        "everyday",
+        ("deployments", "validations", "backups", "restores", "benchmarks", "reports"),
+        "The whole pipeline in order.",
+    ),
+)
+
+UnresolvedJob = Any  # dagster does not export the type that define_asset_job returns
+
+
+def build(shop: Shop, assets: Mapping[str, Sequence[dg.AssetsDefinition]], *, prefix: str) -> list[UnresolvedJob]:
+    """The jobs of one shop over its assets by stage; a job with nothing to run is left out.
+
+    prefix: put before each name where a code location holds several shops; empty for one.
+    """
+    return [_job(shop, row, assets, prefix) for row in ROWS if any(assets.get(stage) for stage in row.stages)]
+
+
+def _job(shop: Shop, row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]], prefix: str) -> UnresolvedJob:
+    chosen = [each for stage in row.stages for each in assets.get(stage, ())]
+    return dg.define_asset_job(
+        f"{prefix}{row.name}",
+        selection=dg.AssetSelection.assets(*chosen),
+        description=f"{shop.shop}: {row.description}",
+        tags={"ecom/shop": shop.shop, "ecom/job": row.name},
+    )

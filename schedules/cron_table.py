@@ -1,0 +1,64 @@
+"""The cron table: which job, when, in which environments it runs by itself. All times are UTC.
+
+A schedule exists everywhere, so that it can be seen and started by hand; it runs by itself only in the
+environments that its row names. The omitted answer is "does not run".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from ecom_platform.settings import ENVIRONMENTS
+from ecom_platform.spec import Shop
+from jobs.table import UnresolvedJob
+
+
+@dataclass(frozen=True)
+class ScheduleRow:
+    """cron: five fields. runs_in: environments in which it is on from the start. reason: why this often."""
+
+    job: str
+    cron: str
+    runs_in: tuple[str, ...]
+    reason: str
+
+
+def rows(shop: Shop) -> tuple[ScheduleRow, ...]:
+    """The shop's table. The dump's time is the shortest of its databases' own schedules in the spec."""
+    crons = sorted({each.schedule for each in shop.databases})
+    backups = tuple(ScheduleRow("backup", cron, ENVIRONMENTS, "the recovery point of the spec") for cron in crons)
+    benchmark = shop.load.schedule if shop.load else "0 3 * * *"
+    return (
+        *backups,
+        ScheduleRow("verify_restore", "30 2 * * *", ("staging", "production"), "a proof a day beside one per dump"),
+        ScheduleRow("validate", "*/30 * * * *", ("staging", "production"), "faults that no deploy brought"),
+        ScheduleRow("benchmark", benchmark, ("staging",), "load at night, and never on production by itself"),
+        ScheduleRow("report", "0 6 * * *", ("staging", "production"), "the page lies there in the morning"),
+    )
+
+
+def build(shop: Shop, jobs: Mapping[str, UnresolvedJob], environment: str) -> list[dg.ScheduleDefinition]:
+    """A schedule per row whose job exists; `jobs` are by their row names."""
+    table = [row for row in rows(shop) if row.job in jobs]
+    return [_schedule(row, jobs[row.job], environment, _suffix(row, table)) for row in table]
+
+
+def _suffix(row: ScheduleRow, table: list[ScheduleRow]) -> str:
+    """Two databases may have schedules of their own; then the later ones are numbered."""
+    place = [each for each in table if each.job == row.job].index(row)
+    return f"_{place + 1}" if place else ""
+
+
+def _schedule(row: ScheduleRow, job: UnresolvedJob, environment: str, suffix: str) -> dg.ScheduleDefinition:
+    on = environment in row.runs_in
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_schedule{suffix}",
+        job=job,
+        cron_schedule=row.cron,
+        execution_timezone="UTC",
+        description=f"{row.reason}; runs by itself in {', '.join(row.runs_in)}",
+        default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
+    )
