@@ -89,7 +89,8 @@ def _run_here(context: Context, job: str, *, config: Mapping[str, object], asset
     import dagster as dg
 
     from ecom_platform.definitions import build_defs
-        definition = build_defs([context.shop], context.settings).resolve_job_def(job)
+
+    definition = build_defs([context.shop], context.settings).resolve_job_def(job)
     with dg.DagsterInstance.from_config(str(context.platform.dagster_home())) as instance:
         result = definition.execute_in_process(
             instance=instance,
