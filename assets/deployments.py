@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ecom_platform import policies
-from ecom_platform.failures import as_dagster_failures, check_results, check_specs, refuse_unproved
+from ecom_platform import keys, policies
+from ecom_platform.failures import as_dagster_failures, check_results, check_specs, observe, proved
 from ecom_platform.platforms.protocol import Colour, Instance, Platform
 from ecom_platform.records import DatabaseDeployment, Findings, ServiceDeployment
 from ecom_platform.resources import Platforms
-from ecom_platform.spec import Database, DatabaseReference, Service, ServiceReference, Shop
+from ecom_platform.spec import Database, DatabaseReference, Service, ServiceReference, Shop, Stage
 from ecom_platform.verdicts import equal, holds
 
-STAGE = "deployments"
+STAGE: Stage = "deployments"
 TASK_SECONDS = 900.0  # a migration or a seed of a few gigabytes; longer ones are run by hand
 
 SERVICE_CHECKS = {
@@ -25,11 +25,11 @@ SERVICE_CHECKS = {
 
 
 def database_key(shop: Shop, name: str) -> dg.AssetKey:
-    return dg.AssetKey([shop.shop, STAGE, f"database-{name}"])
+    return dg.AssetKey(keys.database_path(shop, STAGE, name))
 
 
 def service_key(shop: Shop, name: str) -> dg.AssetKey:
-    return dg.AssetKey([shop.shop, STAGE, name])
+    return dg.AssetKey(keys.service_path(shop, STAGE, name))
 
 
 def build(shop: Shop) -> list[dg.AssetsDefinition]:
@@ -81,20 +81,12 @@ def _service_asset(shop: Shop, service: Service) -> dg.AssetsDefinition:
         retry_policy=policies.TRANSIENT_RETRIES,
     )
     def deployed_service(platforms: dg.ResourceParam[Platforms]) -> Iterator[object]:
-        with as_dagster_failures():
-            platform = platforms.of(shop)
-            started = time.monotonic()
-            colour, instances = deploy_live(platform, service)
-            seconds = round(time.monotonic() - started, 3)
-        findings = _judge(service, instances)
-        yield from check_results(key, SERVICE_CHECKS, findings)
-        refuse_unproved(f"the deployment of {service.name}", SERVICE_CHECKS, findings)
-        address = platform.address(service, "active")
-        names = tuple(each.name for each in instances)
-        record = ServiceDeployment(service.name, service.version, colour, names, address, seconds)
+        observation = observe(SERVICE_CHECKS, lambda: deploy_live(platforms.of(shop), service))
+        yield from check_results(key, SERVICE_CHECKS, observation.findings)
+        record = proved(f"the deployment of {service.name}", SERVICE_CHECKS, observation)
         yield dg.MaterializeResult(
-            metadata={**record.to_metadata(), "instances": list(names), "address": dg.MetadataValue.url(address)},
-            data_version=dg.DataVersion(f"{service.version}-{colour}"),
+            metadata={**record.to_metadata(), "address": dg.MetadataValue.url(record.active_address)},
+            data_version=dg.DataVersion(f"{service.version}-{record.colour}"),
         )
 
     return deployed_service
@@ -111,14 +103,19 @@ def _needs(shop: Shop, service: Service) -> list[dg.AssetKey]:
     return needs
 
 
-def deploy_live(platform: Platform, service: Service) -> tuple[Colour, tuple[Instance, ...]]:
+def deploy_live(platform: Platform, service: Service) -> tuple[Findings, ServiceDeployment]:
     """Deploy as the colour that is live, or as blue and lead the traffic there the first time."""
+    started = time.monotonic()
     live = platform.live_colour(service)
     colour: Colour = live or "blue"
     instances = platform.deploy(service, colour)
     if live is None:
         platform.switch(service, colour)
-    return colour, instances
+    seconds = round(time.monotonic() - started, 3)
+    names = tuple(each.name for each in instances)
+    address = platform.address(service, "active")
+    record = ServiceDeployment(service.name, service.version, colour, names, address, seconds)
+    return _judge(service, instances), record
 
 
 def _judge(service: Service, instances: tuple[Instance, ...]) -> Findings:

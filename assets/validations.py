@@ -7,26 +7,25 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from assets import deployments
-from ecom_platform import policies
-from ecom_platform.failures import as_dagster_failures, check_results, check_specs, refuse_unproved
+from ecom_platform import keys, policies
+from ecom_platform.failures import check_results, check_specs, observe, proved
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings
 from ecom_platform.resources import Platforms
-from ecom_platform.spec import Database, Service, Shop
+from ecom_platform.spec import Database, Service, Shop, Stage
 from ecom_platform.validation import database as database_validation
 from ecom_platform.validation import purchase
 from ecom_platform.validation import service as service_validation
-from ecom_platform.verdicts import Outcome
 
-STAGE = "validations"
+STAGE: Stage = "validations"
 
 
 def service_key(shop: Shop, name: str) -> dg.AssetKey:
-    return dg.AssetKey([shop.shop, STAGE, name])
+    return dg.AssetKey(keys.service_path(shop, STAGE, name))
 
 
 def database_key(shop: Shop, name: str) -> dg.AssetKey:
-    return dg.AssetKey([shop.shop, STAGE, f"database-{name}"])
+    return dg.AssetKey(keys.database_path(shop, STAGE, name))
 
 
 def build(shop: Shop) -> list[dg.AssetsDefinition]:
@@ -80,12 +79,14 @@ def _validation(
         retry_policy=policies.TRANSIENT_RETRIES,
     )
     def validated(platforms: dg.ResourceParam[Platforms]) -> Iterator[object]:
-        with as_dagster_failures():
-            findings = look(platforms.of(shop))
-        yield from check_results(key, checks, findings)
-        refuse_unproved(f"the validation of {key.path[-1]}", checks, findings)
-        verdicts = [each for found in findings.verdicts.values() for each in found]
-        passed = sum(each.outcome is Outcome.PASSED for each in verdicts)
-        yield dg.MaterializeResult(metadata={"claims": len(verdicts), "passed": passed})
+        observation = observe(checks, lambda: _looked(look(platforms.of(shop))))
+        yield from check_results(key, checks, observation.findings)
+        findings = proved(f"the validation of {key.path[-1]}", checks, observation)
+        yield dg.MaterializeResult(metadata={"claims": sum(len(found) for found in findings.verdicts.values())})
 
     return validated
+
+
+def _looked(findings: Findings) -> tuple[Findings, Findings]:
+    """A validation leaves nothing behind but its findings."""
+    return findings, findings

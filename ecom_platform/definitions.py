@@ -23,7 +23,6 @@ STAGES = {
     "backups": backups.build,
     "restores": restores.build,
     "benchmarks": benchmarks.build,
-    "reports": reports.build,
 }
 
 
@@ -42,8 +41,16 @@ def _prefix(shop: Shop, shops: Sequence[Shop]) -> str:
     return f"{shop.shop.replace('-', '_')}_" if len(shops) > 1 else ""
 
 
-def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Definitions:
+def stage_assets(shop: Shop) -> dict[str, list[dg.AssetsDefinition]]:
+    """The shop's assets by stage, in reading order, without the stages that its spec leaves out."""
     assets = {stage: build(shop) for stage, build in STAGES.items() if stage not in shop.leave_out}
+    if "reports" not in shop.leave_out:
+        assets["reports"] = reports.build(shop, [each for built in assets.values() for each in built])
+    return assets
+
+
+def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Definitions:
+    assets = stage_assets(shop)
     jobs = table.build(shop, assets, prefix=prefix)
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     return dg.Definitions(

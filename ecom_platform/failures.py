@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
 from ecom_platform.errors import EcomError, TransientError
 from ecom_platform.records import Findings
-from ecom_platform.verdicts import Outcome, Verdict, worst
+from ecom_platform.verdicts import Outcome, Verdict, failed, inconclusive, worst
+
+T = TypeVar("T")
 
 VERDICTS = "verdicts"
 """The metadata entry of a check that holds its verdicts as JSON; the report reads it back."""
@@ -27,6 +30,29 @@ def as_dagster_failures() -> Iterator[None]:
             metadata={"tried": error.tried, "seen": error.seen, "next step": error.next_step or "-"},
             allow_retries=isinstance(error, TransientError),
         ) from error
+
+
+@dataclass(frozen=True)
+class Observation(Generic[T]):
+    """What a stage saw: its record and findings, or the error that ended it.
+
+    After an error every check has a verdict: failed, or inconclusive when the error is transient.
+    So an old green result never outlives a newer attempt that broke.
+    """
+
+    findings: Findings
+    record: T | None = None
+    error: EcomError | None = None
+
+
+def observe(checks: Mapping[str, str], look: Callable[[], tuple[Findings, T]]) -> Observation[T]:
+    """Calls look and keeps an EcomError as verdicts; every other exception passes through."""
+    try:
+        findings, record = look()
+    except EcomError as error:
+        judge = inconclusive if isinstance(error, TransientError) else failed
+        return Observation(Findings({name: [judge(text, str(error))] for name, text in checks.items()}), error=error)
+    return Observation(findings, record)
 
 
 def check_specs(asset: dg.AssetKey, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
@@ -57,17 +83,22 @@ def _check_result(asset: dg.AssetKey, name: str, verdicts: Sequence[Verdict]) ->
     )
 
 
-def refuse_unproved(what: str, checks: Mapping[str, str], findings: Findings) -> None:
-    """Raises a Failure that names each check that did not pass; nothing when all passed."""
+def proved(what: str, checks: Mapping[str, str], observation: Observation[T]) -> T:
+    """The record, if every check passed; else raises a Failure that names each one that did not."""
+    if observation.error is not None:
+        with as_dagster_failures():
+            raise observation.error
+    findings = observation.findings
     bad = [
         str(verdict)
         for name in checks
-        for verdict in (findings.verdicts.get(name) or ())
+        for verdict in findings.verdicts.get(name, ())
         if verdict.outcome is not Outcome.PASSED
     ]
     bad += [f"inconclusive: {name} (nothing was measured)" for name in checks if not findings.verdicts.get(name)]
-    if bad:
+    if bad or observation.record is None:
         raise dg.Failure(description=f"{what} is not proved:\n" + "\n".join(bad[:10]), allow_retries=False)
+    return observation.record
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:

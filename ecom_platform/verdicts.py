@@ -52,6 +52,11 @@ class Verdict:
         return f"{self.outcome}: {self.claim} ({self.seen})"
 
 
+def from_dict(stored: Mapping[str, Any]) -> Verdict:
+    """The inverse of as_dict."""
+    return Verdict(stored["claim"], Outcome(stored["outcome"]), stored["seen"], stored["numbers"])
+
+
 def passed(claim: str, seen: str, **numbers: float) -> Verdict:
     return Verdict(claim, Outcome.PASSED, seen, numbers)
 

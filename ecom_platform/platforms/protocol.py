@@ -91,6 +91,12 @@ class Platform(Protocol):
     def dagster_home(self) -> Path:
         """The folder of this shop's Dagster instance with its dagster.yaml, written if it is not there."""
 
+    def reports(self) -> Path:
+        """The folder where pages of evidence are written, made if it is not there."""
+
+    def scratch(self) -> Path:
+        """The folder for throw-away servers and files of verifications, made if it is not there."""
+
     def recipients(self) -> tuple[str, ...]:
         """age public keys that can open new backups."""
 

@@ -1,0 +1,45 @@
+"""`ecom report`: write the page of evidence from what the instance recorded, and show it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ecom_platform.cli.context import Context
+from ecom_platform.cli.runs import running_webserver
+
+
+@click.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Also write the page there.")
+@click.pass_obj
+def report(context: Context, *, output: Path | None) -> None:
+    """Write the page of evidence and print its table.
+
+    Exit codes: 0 every claim holds, 1 one is false, 3 something is not proved.
+
+    Example: ecom report --output evidence.html
+    """
+    sys.exit(show_report(context, output))
+
+
+def show_report(context: Context, output: Path | None = None) -> int:
+    """Write and print the evidence; the exit code is the page's outcome."""
+    import dagster as dg
+    from rich.console import Console
+
+    from ecom_platform.definitions import stage_assets
+    from ecom_platform.evidence_log import gather, write_page
+    from ecom_platform.report.terminal import show
+
+    with dg.DagsterInstance.from_config(str(context.platform.dagster_home())) as instance:
+        stages = stage_assets(context.shop)
+        earlier = [each for stage, built in stages.items() if stage != "reports" for each in built]
+        page = gather(instance, context.shop, earlier, running_webserver(context) or "")
+    path = write_page(page, context.platform.reports())
+    if output:
+        output.write_bytes(path.read_bytes())
+    show(page, Console())
+    click.echo(f"page  {output or path}")
+    return page.outcome.exit_code
