@@ -7,6 +7,7 @@
     │   ├── CommandFailed         a program ended with a non-zero code
     │   ├── ProofFailed           a claim was tested and is false
     │   ├── CorruptBackup         stored bytes are not what the manifest says
+    │   ├── MissingError          what was asked for is not there
     │   └── RefusedError          a safety rule forbids it
     └── TransientError            the same attempt may pass later
         ├── UnreachableError      a server, store or service does not answer
@@ -60,6 +61,10 @@ class ProofFailed(PermanentError):
 
 class CorruptBackup(ProofFailed):
     """Stored bytes are not what their manifest says."""
+
+
+class MissingError(PermanentError):
+    """What was asked for is not there."""
 
 
 class RefusedError(PermanentError):
