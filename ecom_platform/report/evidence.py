@@ -11,17 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import get_args
 
-from ecom_platform.report.figures import age_text, duration_text
+from ecom_platform.report.budgets import Recovery, age_verdict, restore_verdict
+from ecom_platform.report.figures import age_text, aware, duration_text
 from ecom_platform.spec import Shop, Stage
 from ecom_platform.verdicts import Outcome, Verdict, inconclusive, worst
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 SEVERITY = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED)
-
-
-def _aware(at: datetime, what: str) -> None:
-    if at.utcoffset() is None:
-        raise ValueError(f"{what} needs a time with a zone, not {at.isoformat()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ class Evidence:
     run_id: str
 
     def __post_init__(self) -> None:
-        _aware(self.at, f"evidence for {self.claim!r}")
+        aware(self.at, f"evidence for {self.claim!r}")
 
     @property
     def verdict(self) -> Verdict:
@@ -61,7 +57,7 @@ class Series:
 
     def __post_init__(self) -> None:
         for at, _ in self.points:
-            _aware(at, f"a point of {self.title!r}")
+            aware(at, f"a point of {self.title!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +102,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
-    """How well a database could be brought back, against its budgets.
-
-    taken_at: when the newest *proved* snapshot was taken; None if no snapshot is proved.
-    restore_seconds: how long its proof took from fetch to compared; None if not measured.
-    """
-
-    database: str
-    rpo: timedelta
-    rto: timedelta
-    taken_at: datetime | None = None
-    restore_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.taken_at is not None:
-            _aware(self.taken_at, f"the proof of {self.database!r}")
-
-    def age(self, now: datetime) -> float | None:
-        """Seconds between the snapshot and now; None if none is proved."""
-        return None if self.taken_at is None else (now - self.taken_at).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
 class EvidencePage:
     """All that a page of evidence says about one shop.
 
@@ -151,7 +124,7 @@ class EvidencePage:
     left_out: Sequence[Stage] = field(default=())
 
     def __post_init__(self) -> None:
-        _aware(self.generated_at, "a page")
+        aware(self.generated_at, "a page")
 
     @property
     def outcome(self) -> Outcome:
@@ -214,14 +187,44 @@ def history(page: EvidencePage, of: Evidence, *, most: int = 12) -> tuple[Eviden
 
 
 def stage_verdicts(page: EvidencePage, stage: Stage) -> tuple[Verdict, ...]:
-    """What the stage proved; one inconclusive verdict if it had to and did not.
-
-    The page itself is what `reports` leaves behind, so that stage may be without evidence.
+    """What the stage proved and which promises of its tables are broken; if it had to prove something
+    and left no evidence, one inconclusive verdict. The page itself is what `reports` leaves behind, so
+    that stage may be without evidence.
     """
     found = tuple(each.verdict for each in current(page) if each.stage == stage)
     if not found and stage in page.stages and stage != "reports":
-        return (inconclusive(f"{stage} are proved", "nothing proved: no run left evidence"),)
-    return found
+        found = (inconclusive(f"{stage} are proved", "nothing proved: no run left evidence"),)
+    return found + broken_promises(page, stage)
+
+
+def broken_promises(page: EvidencePage, stage: Stage) -> tuple[Verdict, ...]:
+    """A failed verdict per cell of the stage's tables whose truth denies its text.
+
+    Cells that are inconclusive (a history that is still too short) stay in their table.
+    """
+    return tuple(
+        Verdict(f"{_text(row[0])}, {column}: {cell.text}", Outcome.FAILED, cell.truth)
+        for table in page.tables
+        if table.stage == stage
+        for row in table.rows
+        for column, cell in zip(table.columns, row, strict=True)
+        if isinstance(cell, Cell) and cell.outcome is Outcome.FAILED
+    )
+
+
+def _text(cell: str | Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def named_verdicts(page: EvidencePage) -> tuple[tuple[Stage, str, Verdict], ...]:
+    """All verdicts of all stages as (stage, subject, verdict), worst first within a stage."""
+    shown = current(page)
+    named: list[tuple[Stage, str, Verdict]] = []
+    for stage in STAGES:
+        mine = [(stage, each.subject, each.verdict) for each in shown if each.stage == stage]
+        others = stage_verdicts(page, stage)[len(mine) :]
+        named += [*mine, *((stage, "", each) for each in others)]
+    return tuple(named)
 
 
 def claims_of_stages(page: EvidencePage) -> tuple[Verdict, ...]:
@@ -238,32 +241,6 @@ def budget_verdicts(page: EvidencePage) -> tuple[Verdict, ...]:
     return tuple(
         verdict for each in page.recoveries for verdict in (age_verdict(each, page.generated_at), restore_verdict(each))
     )
-
-
-def age_verdict(recovery: Recovery, now: datetime) -> Verdict:
-    """The newest proved snapshot is not older than the RPO; one from the future is inconclusive."""
-    claim = f"{recovery.database}: the last proved backup is within the RPO"
-    age = recovery.age(now)
-    if age is None:
-        return inconclusive(claim, "no backup is proved")
-    if age < 0:
-        return inconclusive(claim, f"it is dated {duration_text(-age)} in the future; check the clocks", age_s=age)
-    return _within(claim, age, recovery.rpo, "old")
-
-
-def restore_verdict(recovery: Recovery) -> Verdict:
-    """The last proved restore took not longer than the RTO."""
-    claim = f"{recovery.database}: a verified restore is within the RTO"
-    if recovery.restore_seconds is None:
-        return inconclusive(claim, "no restore was measured")
-    return _within(claim, recovery.restore_seconds, recovery.rto, "long")
-
-
-def _within(claim: str, seconds: float, budget: timedelta, adjective: str) -> Verdict:
-    limit = budget.total_seconds()
-    outcome = Outcome.PASSED if seconds <= limit else Outcome.FAILED
-    seen = f"{duration_text(seconds)} {adjective}, budget {duration_text(limit)}"
-    return Verdict(claim, outcome, seen, {"observed_s": seconds, "limit_s": limit})
 
 
 def counts(page: EvidencePage) -> dict[Outcome, int]:

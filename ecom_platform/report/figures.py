@@ -19,6 +19,12 @@ _UNITS = (
 _LONG = (("d", 86400), ("h", 3600), ("min", 60))
 
 
+def aware(at: datetime, what: str) -> None:
+    """Raises ValueError for a time without a zone; what: whose time it is, for the message."""
+    if at.utcoffset() is None:
+        raise ValueError(f"{what} needs a time with a zone, not {at.isoformat()}")
+
+
 def duration_text(seconds: float) -> str:
     """'320 ms', '41.3 s', '2 h 14 min', '3 d 4 h': two units at most."""
     if not math.isfinite(seconds):

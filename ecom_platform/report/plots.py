@@ -26,7 +26,8 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", LIMIT: "limit", PAPER: "
     colour: f"plot-{number}" for number, colour in enumerate(COLOURS, 1)
 }
 _MARKERS = ("o", "s", "D", "^", "v", "P")  # beside the colours, so that marks can be told apart without them
-WIDTH = 5.6  # inches at 72 dpi: about 400 px, so that the text is readable on a phone
+WIDTH = 4.8  # inches at 72 dpi: about 350 px, so that the text is readable on a phone
+LEGEND_LETTERS = 48  # that fit beside each other above a plot of that width
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "evidence",
@@ -61,7 +62,7 @@ def trend(series: Series, name: str) -> str:
     points = [(at, value) for at, value in series.points if math.isfinite(value)]
     if not points:
         return ""
-    return _svg(lambda figure: _draw_trend(figure, series, points), name, height=2.4)
+    return _svg(lambda figure: _draw_trend(figure, series, points), name, height=2.1)
 
 
 def bars(chart: Bars, name: str) -> str:
@@ -69,7 +70,7 @@ def bars(chart: Bars, name: str) -> str:
     parts = parts_of(chart)
     if not parts:
         return ""
-    height = 1.15 + 0.38 * len(chart.bars)
+    height = 0.95 + 0.32 * len(chart.bars)
     draw = _draw_stacked if chart.stacked else _draw_marks
     return _svg(lambda figure: draw(figure, chart, parts), name, height=height)
 
@@ -162,7 +163,9 @@ def _finish_rows(axes: Axes, chart: Bars, largest: float) -> None:
         axes.axvline(
             chart.limit, color=LIMIT, linewidth=1.3, linestyle="--", label=f"limit {with_unit(chart.limit, chart.unit)}"
         )
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderpad=0, handlelength=1.2, columnspacing=1.2)
+    names = [str(each.get_label()) for each in axes.get_legend_handles_labels()[0]]
+    columns = len(names) if sum(map(len, names)) + 4 * len(names) <= LEGEND_LETTERS else 3
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderpad=0, handlelength=1, columnspacing=1)
 
 
 def _few_ticks() -> Any:  # matplotlib's ticker classes carry no types

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ecom_platform.report.evidence import STAGES, EvidencePage, budget_verdicts, counts, current, stage_verdicts
+from ecom_platform.report.evidence import EvidencePage, budget_verdicts, counts, named_verdicts
 from ecom_platform.report.figures import printable
 from ecom_platform.verdicts import Outcome, Verdict
 
@@ -44,13 +44,7 @@ def summary(page: EvidencePage) -> str:
 
 
 def _rows(page: EvidencePage) -> Iterator[tuple[str, str, Verdict]]:
-    shown = current(page)
-    for stage in STAGES:
-        mine = [each for each in shown if each.stage == stage]
-        for each in mine:
-            yield stage, each.subject, each.verdict
-        if not mine:
-            yield from ((stage, "", verdict) for verdict in stage_verdicts(page, stage))
+    yield from named_verdicts(page)
     yield from (("budgets", "", verdict) for verdict in budget_verdicts(page))
 
 

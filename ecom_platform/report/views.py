@@ -11,21 +11,19 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from ecom_platform.report import figures, plots
+from ecom_platform.report.budgets import Recovery, age_verdict, restore_verdict
 from ecom_platform.report.evidence import (
     STAGES,
     Bars,
     Evidence,
     EvidencePage,
-    Recovery,
     Series,
     Table,
-    age_verdict,
     budget_verdicts,
     current,
     history,
-    restore_verdict,
+    named_verdicts,
     stage_outcome,
-    stage_verdicts,
 )
 from ecom_platform.spec import Stage
 from ecom_platform.verdicts import Outcome, Verdict
@@ -142,12 +140,10 @@ def _facts(page: EvidencePage) -> tuple[tuple[str, str], ...]:
 def open_claims(page: EvidencePage) -> tuple[OpenClaim, ...]:
     """All that is failed or inconclusive: failed first, then in reading order."""
     found = [OpenClaim("budgets", "budget", each) for each in budget_verdicts(page)]
-    shown = current(page)
-    for stage in STAGES:
-        mine = [each for each in shown if each.stage == stage]
-        found += [OpenClaim(stage, f"{stage} · {each.subject}", each.verdict) for each in mine]
-        if not mine:
-            found += [OpenClaim(stage, stage, each) for each in stage_verdicts(page, stage)]
+    found += [
+        OpenClaim(stage, f"{stage} · {subject}" if subject else stage, verdict)
+        for stage, subject, verdict in named_verdicts(page)
+    ]
     not_passed = (each for each in found if not each.verdict.passed)
     return tuple(sorted(not_passed, key=lambda each: each.verdict.outcome is not Outcome.FAILED))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from ecom_platform.report.budgets import Recovery
 from ecom_platform.report.evidence import (
     STAGES,
     Bars,
     Cell,
     Evidence,
     EvidencePage,
-    Recovery,
     Series,
     Table,
 )
@@ -120,6 +120,8 @@ def page(
         webserver_url="http://127.0.0.1:3000",
         bars=bars(),
         recoveries=(
-            Recovery("shop", timedelta(hours=6), timedelta(hours=1), taken_at=taken_at, restore_seconds=restore_seconds),
+            Recovery(
+                "shop", timedelta(hours=6), timedelta(hours=1), taken_at=taken_at, restore_seconds=restore_seconds
+            ),
         ),
     )
