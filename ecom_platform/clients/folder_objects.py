@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,6 @@ from ecom_platform.errors import EcomError, MissingError, PermanentError, Refuse
 
 UNFINISHED = ".unfinished"
 """Ending of a file that is being written; never listed as an object."""
-
-FLUSH_EVERY = 64 << 20
-"""Bytes after which the disk is asked to begin writing, so that close() does not wait for all of them."""
 
 
 class FolderStore:
@@ -77,7 +74,7 @@ class FolderStore:
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
 
-    def abort_unfinished(self, prefix: str, before: datetime) -> list[str]:
+    def abort_unfinished(self, prefix: str, before: datetime) -> Sequence[str]:
         found = []
         with self.failures("remove unfinished files"):
             for entry in _files(str(self._path(prefix) if prefix else self._folder), unfinished=True):
@@ -122,7 +119,6 @@ class FileWriter(ClosingWriter):
     def __init__(self, store: FolderStore, key: str, path: Path) -> None:
         self._store, self._key, self._path = store, key, path
         self._scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
-        self._unflushed = 0
         with store.failures(f"write {key}"):
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "exists", str(path))

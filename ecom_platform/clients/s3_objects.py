@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,7 +14,9 @@ from ecom_platform.errors import EcomError, MissingError, PermanentError, Refuse
 from ecom_platform.platforms.protocol import StoreAccess
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import S3Config, S3Store
+
+# The payload is not signed: the manifest holds a hash of every object, and a second one costs time.
 
 PART = 8 << 20
 """Bytes of a part: 10,000 of them, S3's limit, are 80 GB of compressed backup."""
@@ -41,13 +43,15 @@ class BucketStore:
         from obstore.store import S3Store
 
         access = self._access
-        keys = {"access_key_id": access.access_key, "secret_access_key": access.secret_key} if access.access_key else {}
-        endpoint = {"endpoint": access.endpoint} if access.endpoint else {}
+        config: S3Config = {"region": access.region, "unsigned_payload": True}
+        if access.access_key:
+            config |= {"access_key_id": access.access_key, "secret_access_key": access.secret_key}
+        if access.endpoint:
+            config["endpoint"] = access.endpoint
         return S3Store(
             self._bucket,
             prefix=self._prefix or None,
-            region=access.region,
-            unsigned_payload=True,  # the manifest holds a hash of every object; a second one costs time
+            config=config,
             client_options={
                 "allow_http": access.endpoint.startswith("http://"),
                 "connect_timeout": timedelta(seconds=5),
@@ -62,8 +66,6 @@ class BucketStore:
                 },
                 "retry_timeout": self._patience,
             },
-            **keys,
-            **endpoint,
         )
 
     def put_new(self, key: str, data: bytes) -> None:
@@ -116,7 +118,7 @@ class BucketStore:
             return False
         return True
 
-    def abort_unfinished(self, prefix: str, before: datetime) -> list[str]:
+    def abort_unfinished(self, prefix: str, before: datetime) -> Sequence[str]:
         """By boto3: obstore cannot list uploads."""
         client = self._boto()
         path = "/".join(each for each in (self._prefix, prefix) if each)
@@ -124,13 +126,11 @@ class BucketStore:
         for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=path):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] < before:
-                    client.abort_multipart_upload(
-                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
+                    client.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                     aborted.append(upload["Key"].removeprefix(self._prefix).lstrip("/"))
         return aborted
 
-    def _boto(self) -> Any:  # noqa: ANN401  # boto3 makes its classes at run time
+    def _boto(self) -> Any:  # boto3 makes its classes at run time
         import boto3
 
         access = self._access

@@ -109,7 +109,11 @@ def postgres() -> Iterator[Postgres]:
     options = [f"-c{name}={value}" for name, value in settings.items()]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [PG_BIN / "postgres", "-D", data, *options], stdout=log, stderr=log, cwd=folder, **_as_user()  # type: ignore[call-overload]  # the arguments are a mapping
+            [PG_BIN / "postgres", "-D", data, *options],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            **_as_user(),  # type: ignore[call-overload]  # the arguments are a mapping
         )
     server = Postgres(port, data, process)
     try:
