@@ -100,7 +100,7 @@ def _draw_trend(figure: Figure, series: Series, points: Sequence[tuple[Any, floa
     _format(axes.yaxis, series.unit)
     if series.limit is not None:
         axes.axhline(series.limit, color=LIMIT, linewidth=1.3, linestyle="--")
-        label = f"limit {with_unit(series.limit, series.unit)}"
+        label = f"limit {_value(series.limit, series.unit)}"
         axes.annotate(
             label,
             (1, series.limit),
@@ -121,11 +121,13 @@ def _draw_stacked(figure: Figure, chart: Bars, parts: Sequence[str]) -> None:
     for number, part in enumerate(parts):
         lengths = [_finite(values, part) for _, values in chart.bars]
         colour = COLOURS[number % len(COLOURS)]
-        axes.barh(rows, lengths, left=begin, height=0.62, color=colour, edgecolor=PAPER, linewidth=0.8, label=part)
+        axes.barh(
+            rows, lengths, left=begin, height=0.62, color=colour, edgecolor=PAPER, linewidth=0.8, label=_short(part)
+        )
         begin = [start + length for start, length in zip(begin, lengths, strict=True)]
     for row, total in zip(rows, begin, strict=True):
         axes.annotate(
-            with_unit(total, chart.unit), (total, row), (4, 0), textcoords="offset points", va="center", fontsize=9
+            _value(total, chart.unit), (total, row), (4, 0), textcoords="offset points", va="center", fontsize=9
         )
     _finish_rows(axes, chart, max(begin))
 
@@ -141,7 +143,7 @@ def _draw_marks(figure: Figure, chart: Bars, parts: Sequence[str]) -> None:
         axes.scatter(
             [value for value, _ in places],
             [row for _, row in places],
-            label=part,
+            label=_short(part),
             s=34,
             zorder=2,
             color=COLOURS[number % len(COLOURS)],
@@ -161,7 +163,7 @@ def _finish_rows(axes: Axes, chart: Bars, largest: float) -> None:
     _format(axes.xaxis, chart.unit)
     if chart.limit is not None and shown >= chart.limit:
         axes.axvline(
-            chart.limit, color=LIMIT, linewidth=1.3, linestyle="--", label=f"limit {with_unit(chart.limit, chart.unit)}"
+            chart.limit, color=LIMIT, linewidth=1.3, linestyle="--", label=f"limit {_value(chart.limit, chart.unit)}"
         )
     names = [str(each.get_label()) for each in axes.get_legend_handles_labels()[0]]
     columns = len(names) if sum(map(len, names)) + 4 * len(names) <= LEGEND_LETTERS else 3
@@ -175,7 +177,7 @@ def _few_ticks() -> Any:  # matplotlib's ticker classes carry no types
 
 
 def _format(axis: Any, unit: str) -> None:
-    axis.set_major_formatter(lambda value, _place: with_unit(value, unit))
+    axis.set_major_formatter(lambda value, _place: _value(value, unit))
 
 
 def _finite(values: Mapping[str, float], part: str) -> float:
@@ -183,9 +185,14 @@ def _finite(values: Mapping[str, float], part: str) -> float:
     return value if math.isfinite(value) else 0.0
 
 
-def _short(label: str) -> str:
+def _value(value: float, unit: str) -> str:
+    return with_unit(value, _short(unit, most=10))
+
+
+def _short(label: str, *, most: int = 22) -> str:
+    """Longer texts would leave no room for the plot; the table below it has them whole."""
     flat = printable(label)
-    return flat if len(flat) <= 22 else f"{flat[:21]}…"
+    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
 
 
 def _svg(draw: Any, name: str, *, height: float) -> str:
