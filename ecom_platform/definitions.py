@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from assets import backups, benchmarks, deployments, reports, restores, validations
+from assets import backups, benchmarks, deployments, reports, restore_to, restores, validations
 from ecom_platform.resources import NotifierResource, PlatformsResource
 from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
@@ -52,6 +52,8 @@ def stage_assets(shop: Shop) -> dict[str, list[dg.AssetsDefinition]]:
 def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Definitions:
     assets = stage_assets(shop)
     jobs = table.build(shop, assets, prefix=prefix)
+    if shop.databases:
+        jobs.append(restore_to.build_job(shop, prefix=prefix))
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     return dg.Definitions(
         assets=[each for built in assets.values() for each in built],

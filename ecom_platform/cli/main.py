@@ -23,6 +23,8 @@ VERBS = {
     "snapshots": "backup_verbs:snapshots",
     "verify": "backup_verbs:verify",
     "restore": "backup_verbs:restore",
+    "hold": "backup_verbs:hold",
+    "unhold": "backup_verbs:unhold",
     "retention": "retention_verbs:retention",
     "bench": "bench_verbs:bench",
     "report": "report_verbs:report",

@@ -42,15 +42,14 @@ def _answers(access: DatabaseAccess, who: str) -> Verdict:
 
 def _refused(access: DatabaseAccess, claim: str, statement: str) -> Verdict:
     """Tries a forbidden statement in a transaction that is rolled back whatever happens."""
-    from psycopg import errors
+    from psycopg.errors import InsufficientPrivilege
 
     try:
         with connect(access) as connection, connection.transaction(force_rollback=True):
             connection.execute(statement.encode())
-    except errors.InsufficientPrivilege as error:
-        return holds(claim, condition=True, seen=f"refused: {error.diag.message_primary}")
     except EcomError as error:
-        return failed(claim, str(error))
+        refused = isinstance(error.__cause__, InsufficientPrivilege)
+        return holds(claim, refused, f"refused: {error.__cause__}" if refused else str(error))
     return failed(claim, "it was allowed")
 
 
