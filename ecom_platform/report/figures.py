@@ -78,12 +78,15 @@ def figure(name: str, value: float) -> tuple[str, str]:
 
 
 def with_unit(value: float, unit: str) -> str:
+    """The value with its unit; durations, sizes and shares in the unit that reads best."""
+    if not math.isfinite(value):
+        return "not measured"
     if unit == "s":
         return duration_text(value)
     if unit in ("bytes", "B"):
         return size_text(value)
     if unit == "share":
-        return f"{value * 100:.3g} %" if math.isfinite(value) else "not measured"
+        return f"{value * 100:.3g} %"
     return f"{number_text(value)}{'' if unit.startswith('/') else ' '}{unit}".strip()
 
 

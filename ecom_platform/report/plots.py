@@ -28,6 +28,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", LIMIT: "limit", PAPER: "
 _MARKERS = ("o", "s", "D", "^", "v", "P")  # beside the colours, so that marks can be told apart without them
 WIDTH = 4.8  # inches at 72 dpi: about 350 px, so that the text is readable on a phone
 LEGEND_LETTERS = 48  # that fit beside each other above a plot of that width
+PART_LETTERS = 14
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "evidence",
@@ -70,7 +71,7 @@ def bars(chart: Bars, name: str) -> str:
     parts = parts_of(chart)
     if not parts:
         return ""
-    height = 0.95 + 0.32 * len(chart.bars)
+    height = 0.75 + 0.32 * len(chart.bars) + 0.2 * math.ceil(len(parts) / _columns(parts))
     draw = _draw_stacked if chart.stacked else _draw_marks
     return _svg(lambda figure: draw(figure, chart, parts), name, height=height)
 
@@ -122,7 +123,14 @@ def _draw_stacked(figure: Figure, chart: Bars, parts: Sequence[str]) -> None:
         lengths = [_finite(values, part) for _, values in chart.bars]
         colour = COLOURS[number % len(COLOURS)]
         axes.barh(
-            rows, lengths, left=begin, height=0.62, color=colour, edgecolor=PAPER, linewidth=0.8, label=_short(part)
+            rows,
+            lengths,
+            left=begin,
+            height=0.62,
+            color=colour,
+            edgecolor=PAPER,
+            linewidth=0.8,
+            label=_short(part, most=PART_LETTERS),
         )
         begin = [start + length for start, length in zip(begin, lengths, strict=True)]
     for row, total in zip(rows, begin, strict=True):
@@ -143,7 +151,7 @@ def _draw_marks(figure: Figure, chart: Bars, parts: Sequence[str]) -> None:
         axes.scatter(
             [value for value, _ in places],
             [row for _, row in places],
-            label=_short(part),
+            label=_short(part, most=PART_LETTERS),
             s=34,
             zorder=2,
             color=COLOURS[number % len(COLOURS)],
@@ -165,9 +173,14 @@ def _finish_rows(axes: Axes, chart: Bars, largest: float) -> None:
         axes.axvline(
             chart.limit, color=LIMIT, linewidth=1.3, linestyle="--", label=f"limit {_value(chart.limit, chart.unit)}"
         )
-    names = [str(each.get_label()) for each in axes.get_legend_handles_labels()[0]]
-    columns = len(names) if sum(map(len, names)) + 4 * len(names) <= LEGEND_LETTERS else 3
+    columns = _columns(parts_of(chart))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderpad=0, handlelength=1, columnspacing=1)
+
+
+def _columns(parts: Sequence[str]) -> int:
+    """How many entries of a legend fit beside each other; the limit's is counted on top."""
+    longest = max(len(_short(part, most=PART_LETTERS)) for part in parts) + 4
+    return max(1, min(len(parts) + 1, LEGEND_LETTERS // longest))
 
 
 def _few_ticks() -> Any:  # matplotlib's ticker classes carry no types
