@@ -33,7 +33,15 @@ def duration(value: object) -> timedelta:
     return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
 
 
+def _span(text: str) -> str:
+    from ecom_platform.backup.retention_policy import parse_span
+
+    parse_span(text)
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name)]
+Span = Annotated[str, AfterValidator(_span)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Stage = Literal["deployments", "validations", "backups", "restores", "benchmarks", "releases", "drills", "reports"]
 
@@ -157,7 +165,13 @@ class Retention(_Part):
     keep_weekly: int | None = Field(default=None, ge=-1)
     keep_monthly: int | None = Field(default=None, ge=-1)
     keep_yearly: int | None = Field(default=None, ge=-1)
-    keep_within: str | None = None
+    keep_within: Span | None = None
+    keep_within_hourly: Span | None = None
+    keep_within_daily: Span | None = None
+    keep_within_weekly: Span | None = None
+    keep_within_monthly: Span | None = None
+    keep_within_yearly: Span | None = None
+    keep_tag: tuple[tuple[str, ...], ...] | None = None
 
 
 class Store(_Part):

@@ -102,6 +102,8 @@ def _read_catalogue(store: ObjectStore, shop: str | None, trusted: Collection[st
         key = f"{folder}/{MANIFEST}"
         if key not in objects:
             unfinished[folder] = max(each.modified for each in objects.values())
+            if any(each.endswith(".json") for each in objects):
+                read.report(folder.rsplit("/", 1)[-1], "its manifest is missing, and records of it are there")
         elif entry := _entry(read, folder, objects, removals):
             entries.append(entry)
     entries.sort(key=lambda each: each.manifest.id, reverse=True)
@@ -157,9 +159,8 @@ class _Reader:
             seen = error.seen if isinstance(error, CorruptBackup) else f"{error.error_count()} fields do not fit"
             self.report(snapshot, f"{file}: {seen}", fatal=kind is Manifest)
             return None
-        named = getattr(record, "id", None) or getattr(record, "snapshot", "")
-        if named != snapshot:
-            self.report(snapshot, f"{file} is that of {named}", fatal=kind is Manifest)
+        if record.snapshot != snapshot:
+            self.report(snapshot, f"{file} is that of {record.snapshot}", fatal=kind is Manifest)
             return None
         return record, opened
 

@@ -94,6 +94,11 @@ class Manifest(_Record):
     previous: Link | None = None
 
     @property
+    def snapshot(self) -> str:
+        """The id, by the name that the other records have for it."""
+        return self.id
+
+    @property
     def folder(self) -> str:
         return folder_of(self.shop, self.source, self.id)
 

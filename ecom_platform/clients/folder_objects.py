@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,13 +74,14 @@ class FolderStore:
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
 
-    def abort_unfinished(self, prefix: str, before: datetime) -> Sequence[str]:
+    def abort_unfinished(self, prefix: str, before: datetime, spare: Callable[[str], bool]) -> Sequence[str]:
         found = []
         with self.failures("remove unfinished files"):
             for entry in _files(str(self._path(prefix) if prefix else self._folder), unfinished=True):
-                if datetime.fromtimestamp(entry.stat().st_mtime, UTC) < before:
-                    Path(entry.path).unlink(missing_ok=True)
-                    found.append(os.path.relpath(entry.path, self._folder))
+                key = os.path.relpath(entry.path, self._folder)
+                if datetime.fromtimestamp(entry.stat().st_mtime, UTC) < before and not spare(key):
+                    self.delete(key)
+                    found.append(key)
         return found
 
     def _path(self, key: str) -> Path:

@@ -6,7 +6,7 @@ does not answer is tried again until its patience is spent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -100,8 +100,10 @@ class ObjectStore(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
-    def abort_unfinished(self, prefix: str, before: datetime) -> Sequence[str]:
-        """Drop uploads below the prefix that began before and were never finished; their keys."""
+    def abort_unfinished(self, prefix: str, before: datetime, spare: Callable[[str], bool]) -> Sequence[str]:
+        """Drop uploads below the prefix that began before and were never finished, but those whose key is
+        to be spared; the keys of the dropped ones.
+        """
 
 
 class WriterContext(Writer, Protocol):

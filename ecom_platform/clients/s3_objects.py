@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -118,16 +118,24 @@ class BucketStore:
             return False
         return True
 
-    def abort_unfinished(self, prefix: str, before: datetime) -> Sequence[str]:
+    def abort_unfinished(self, prefix: str, before: datetime, spare: Callable[[str], bool]) -> Sequence[str]:
         """By boto3: obstore cannot list uploads."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
         client = self._boto()
-        path = "/".join(each for each in (self._prefix, prefix) if each)
+        path = "/".join([*(each for each in (self._prefix, prefix) if each), ""]).lstrip("/")
         aborted = []
-        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=path):
-            for upload in page.get("Uploads", []):
-                if upload["Initiated"] < before:
-                    client.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-                    aborted.append(upload["Key"].removeprefix(self._prefix).lstrip("/"))
+        try:
+            for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=path):
+                for upload in page.get("Uploads", []):
+                    key = upload["Key"].removeprefix(self._prefix).lstrip("/")
+                    if upload["Initiated"] < before and not spare(key):
+                        client.abort_multipart_upload(
+                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+                        aborted.append(key)
+        except (BotoCoreError, ClientError) as error:
+            raise UnreachableError(f"abort uploads in the store {self.name}", str(error)[:400]) from error
         return aborted
 
     def _boto(self) -> Any:  # boto3 makes its classes at run time
