@@ -18,7 +18,7 @@ from shop.backend.config import Config
 from shop.database_url import NotConfigured
 
 DRAIN_SECONDS = 20
-"""How long open requests may take after SIGTERM; twice the longest statement, below Kubernetes' 30 s."""
+"""How long open requests may take after SIGTERM; more than a checkout that waits for locks, below Kubernetes' 30 s."""
 
 
 async def serve(config: Config) -> None:

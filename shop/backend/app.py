@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,12 +24,19 @@ from shop.backend.passwords import Passwords
 from shop.backend.products import Products
 from shop.backend.wire import ApiError, error_reply
 
+_log = logging.getLogger(__name__)
+
 
 def build(config: Config) -> ASGIApp:
     """The ASGI application of one instance; it connects to nothing before its lifespan begins."""
+    metrics = Metrics(config)
+    return metrics.around(application(config, metrics))
+
+
+def application(config: Config, metrics: Metrics) -> Starlette:
+    """The routes and how their errors are told, without the measuring around them."""
     database = Database(config)
     passwords = Passwords()
-    metrics = Metrics(config)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -46,14 +54,14 @@ def build(config: Config) -> ASGIApp:
         Media(config.media_dir),
         metrics,
     )
-    application = Starlette(
+    made = Starlette(
         routes=[route for part in parts for route in part.routes()],
         lifespan=lifespan,
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _bug},
     )
     # An address is right or it is not there; a redirect would turn a POST into a GET.
-    application.router.redirect_slashes = False
-    return metrics.around(application)
+    made.router.redirect_slashes = False
+    return made
 
 
 async def _api_error(_request: Request, error: Exception) -> Response:
@@ -70,5 +78,6 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     return error_reply(ApiError(error.status_code, code, message, error.headers))
 
 
-async def _bug(_request: Request, _error: Exception) -> Response:
+async def _bug(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return error_reply(ApiError(500, "internal", "this is our mistake; it is in the log"))

@@ -20,8 +20,10 @@ from shop.backend.wire import ApiError
 ACQUIRE_SECONDS = 3.0
 """How long a request waits for a free connection: longer than a burst, shorter than people's patience."""
 
-QUERY_SECONDS = 10.0
-"""How long one statement may take; a database that hangs must not hold every connection for ever."""
+QUERY_SECONDS = 6.0
+"""How long one statement may take; a database that hangs must not hold every connection for ever.
+A little above the server's own limits below, so that a server that lives ends the statement itself.
+"""
 
 Connection: TypeAlias = PoolConnectionProxy
 Row: TypeAlias = asyncpg.Record
@@ -64,8 +66,8 @@ class Database:
             reset=_no_reset,
             server_settings={
                 "application_name": f"shop-{self._config.instance}"[:63],
-                "statement_timeout": "8s",
-                "lock_timeout": "4s",
+                "statement_timeout": "5s",
+                "lock_timeout": "3s",
                 "idle_in_transaction_session_timeout": "15s",
                 "jit": "off",
                 "TimeZone": "UTC",

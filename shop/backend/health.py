@@ -23,7 +23,7 @@ NEEDED = {
 }
 
 _MISSING = """
-SELECT needed.name FROM unnest($1::text[], $2::text[]) AS needed (relation, name)
+SELECT needed.relation || '.' || needed.name FROM unnest($1::text[], $2::text[]) AS needed (relation, name)
 WHERE NOT EXISTS (
     SELECT FROM pg_attribute a
     WHERE a.attrelid = to_regclass(needed.relation) AND a.attname = needed.name AND NOT a.attisdropped)
