@@ -26,10 +26,12 @@ class Limits:
     goes; a half is a mistake in the policy, a clock, or an attack.
 
     lock: how long the store itself refuses to delete an object (object lock).
+    trust_clock: a person looked, and times that contradict each other are no reason to wait.
     """
 
     share: float = 0.5
     lock: timedelta | None = None
+    trust_clock: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ def guarded_plan(catalogue: Catalogue, source: str, policy: Policy, now: datetim
     entries = {each.manifest.id: each for each in catalogue.of(source)}
     judged = plan([_snapshot(each) for each in entries.values()], policy, now)
     kept = _spare(judged, entries, now, limits)
-    refused = list(_refusals(catalogue, source, now)) + list(_too_many(kept, limits))
+    refused = [f"the catalogue cannot be trusted whole: {each}" for each in catalogue.problems]
+    refused += [] if limits.trust_clock else _clock_refusals(catalogue, source, now)
+    refused += _too_many(kept, limits)
     if refused and kept.remove:
         everything = sorted([*kept.keep, *kept.remove], key=lambda each: each.snapshot.time.instant, reverse=True)
         # The sentence stands once, in `refused`; beside each snapshot stands what would have been.
@@ -93,10 +97,7 @@ def _reasons_to_stay(entry: Entry, proved: Sequence[str], now: datetime, limits:
     return tuple(reasons)
 
 
-def _refusals(catalogue: Catalogue, source: str, now: datetime) -> Iterable[str]:
-    """What is wrong with the catalogue or the clock as a whole."""
-    for problem in catalogue.problems:
-        yield f"the catalogue cannot be trusted whole: {problem}"
+def _clock_refusals(catalogue: Catalogue, source: str, now: datetime) -> Iterable[str]:
     entries = catalogue.of(source)
     latest = max((each.manifest.snapshot_at for each in entries), default=None)
     if latest is not None and latest > now + CLOCK_TOLERANCE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
@@ -65,16 +66,21 @@ def plan_verb(
 
 @retention.command("apply")
 @click.option("--store", "only", help="One store of the spec.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="The most that may go at once."
+)
+@click.option("--trust-clock", is_flag=True, help="You looked: times that contradict each other are no reason to wait.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 @click.pass_obj
-def apply_verb(context: Context, only: str | None, *, as_json: bool) -> None:
-    """Remove what the spec's rules do not keep, and sweep what broken dumps left.
+def apply_verb(context: Context, only: str | None, share: float, *, trust_clock: bool, as_json: bool) -> None:
+    """Remove what the spec's rules do not keep.
 
     Every removal is a signed record in the store. Exit code 1 if a rule of safety refused.
 
     Example: ecom retention apply --store local
     """
-    _show([(each.store, each.plan) for each in _apply(context, only)], as_json=as_json)
+    applied = _apply(context, only, share, trust_clock=trust_clock)
+    _show([(each.store, each.plan) for each in applied], as_json=as_json)
 
 
 def _judge(given: IO[bytes], policy: IO[bytes]) -> Plan:
@@ -161,7 +167,7 @@ def _plans(context: Context, policy: IO[bytes] | None, only: str | None) -> list
     return plans
 
 
-def _apply(context: Context, only: str | None) -> list[Applied]:
+def _apply(context: Context, only: str | None, share: float, *, trust_clock: bool) -> list[Applied]:
     from ecom_platform.backup.retention_apply import apply_retention
     from ecom_platform.backup.signing import read_signing_key
     from ecom_platform.clients.objects import open_store
@@ -174,7 +180,7 @@ def _apply(context: Context, only: str | None) -> list[Applied]:
             open_store(context.platform.store(name)),
             shop=context.shop.shop,
             policy=rules,
-            limits=limits,
+            limits=replace(limits, share=share, trust_clock=trust_clock),
             key=key,
             by="ecom retention apply",
             progress=lambda text: click.echo(text, err=True),

@@ -168,7 +168,7 @@ def object_server() -> Iterator[ObjectServer]:
     identity = {"name": "tests", "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
     keys = {"accessKey": ObjectServer.access_key, "secretKey": ObjectServer.secret_key}
     config.write_text(json.dumps({"identities": [{**identity, "credentials": [keys]}]}))
-    argv = [
+    argv: list[str | Path] = [
         Path(sysconfig.get_path("scripts")) / "weed", "server", f"-dir={folder}", "-filer", "-s3",
         f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none",
         "-master.telemetry=false", "-volume.preStopSeconds=1", "-s3.port.iceberg=0", "-s3.port.lance=0",
