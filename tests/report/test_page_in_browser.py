@@ -68,12 +68,12 @@ def test_the_page_shows_every_stage_in_reading_order_and_asks_for_nothing(
 
 
 def test_the_page_of_the_example_is_pictured(browser: Browser, tmp_path: Path) -> None:
-    with watched(browser) as seen:
+    with watched(browser, height=1500) as seen:
         seen.page.clock.set_fixed_time(pages.NOW + timedelta(minutes=1))
         open_page(seen.page, replace(pages.page(), tables=()), tmp_path)
         assert seen.page.locator("h1").inner_text() == "Passed"
         assert seen.page.locator("#old").is_hidden()
-        picture(seen.page, "report")
+        picture(seen.page, "report", full_page=False)
 
 
 def test_texts_with_markup_are_shown_and_not_obeyed(browser: Browser, tmp_path: Path) -> None:
