@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecom_platform.report import figures
@@ -59,6 +59,7 @@ def test_times_are_shown_in_utc() -> None:
     assert figures.time_text(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)) == "4 Mar 2026 05:06:07 UTC"
 
 
+@settings(database=None)
 @given(st.floats(), st.text(), st.text())
 def test_any_number_and_any_text_has_words(value: float, name: str, unit: str) -> None:
     label, text = figures.figure(name, value)
