@@ -65,14 +65,16 @@ class FanOut:
             self._attempt(name, lambda writer: writer.close())
 
     def abort(self) -> None:
-        for writer in self.writers.values():
-            writer.abort()
-        self.writers.clear()
+        for name in list(self.writers):
+            self.drop(name)
 
     def drop(self, name: str) -> None:
-        """Leave out a store that failed elsewhere."""
+        """Leave out a store; what cannot be aborted there is a failure of that store, and is swept later."""
         if name in self.writers:
-            self.writers.pop(name).abort()
+            try:
+                self.writers.pop(name).abort()
+            except EcomError as error:
+                self.failures.setdefault(name, error)
 
     def _attempt(self, name: str, action: Callable[[Writer], None]) -> None:
         try:

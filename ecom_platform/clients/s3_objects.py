@@ -186,14 +186,14 @@ class PartsWriter(ClosingWriter):
         self._open = True
 
     def write(self, block: bytes) -> None:
-        with self._store.failures(f"write {self._key}"):
+        with self._ending_on_failure():
             self._writer.write(block)
 
     def close(self) -> None:
         if self._open:
-            self._open = False
-            with self._store.failures(f"write {self._key}"):
+            with self._ending_on_failure():
                 self._writer.close()
+            self._open = False
 
     def abort(self) -> None:
         """obstore aborts the upload when its own context ends by an exception."""
@@ -201,3 +201,13 @@ class PartsWriter(ClosingWriter):
             self._open = False
             with self._store.failures(f"abort {self._key}"):
                 self._writer.__exit__(InterruptedError, InterruptedError("aborted"), None)
+
+    @contextmanager
+    def _ending_on_failure(self) -> Iterator[None]:
+        """After a failure the store is not asked again: patience was spent, and the sweep aborts uploads."""
+        try:
+            with self._store.failures(f"write {self._key}"):
+                yield
+        except EcomError:
+            self._open = False
+            raise
