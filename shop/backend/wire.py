@@ -13,6 +13,11 @@ from starlette.responses import Response
 BODY_LIMIT = 16 * 1024
 """Bytes of a request's body. The largest honest one, a sign-up, has under 1 KiB."""
 
+READ_LIMIT = 256 * 1024
+"""Bytes that are read of a body that is too large. A proxy which is still sending when the answer
+comes sees a broken connection and not the answer; above the front door's own limit of 64 KiB.
+"""
+
 LARGEST_ID = 2**63 - 1
 """What a PostgreSQL bigint can hold; a larger number cannot be anybody's id."""
 
@@ -60,18 +65,21 @@ async def read_body(request: Request, model: type[BodyT]) -> BodyT:
 
 async def _read_limited(request: Request) -> bytes:
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and len(announced) < 20 and int(announced) > BODY_LIMIT:
+    if announced.isdigit() and (len(announced) > 9 or int(announced) > READ_LIMIT):
         raise _too_large()
     chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > BODY_LIMIT:
+            if size > READ_LIMIT:
                 raise _too_large()
-            chunks.append(chunk)
+            if size <= BODY_LIMIT:
+                chunks.append(chunk)
     except ClientDisconnect as error:
         raise ApiError(400, "cut_off", "the body ended before it was complete") from error
+    if size > BODY_LIMIT:
+        raise _too_large()
     return b"".join(chunks)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ from tests.shop.server import ShopDatabase, free_port
 SeenT = TypeVar("SeenT")
 
 START_SECONDS = 30.0
+
+_TLS = ssl.create_default_context()  # unused, but made anew for each request it would cost more than the request
 
 
 def until(seen: Callable[[], SeenT | None], what: str, seconds: float = START_SECONDS) -> SeenT:
@@ -42,7 +45,7 @@ class Program:
     log: Path
 
     def get(self, path: str, **options: object) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=20, **options)  # type: ignore[arg-type]  # passed through
+        return httpx.get(self.url + path, timeout=20, verify=_TLS, **options)  # type: ignore[arg-type]  # passed through
 
     def status(self, path: str) -> int | None:
         """The status of a GET, or None when nobody answers."""

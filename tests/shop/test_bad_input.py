@@ -139,10 +139,9 @@ def test_a_refusal_names_the_field_and_never_the_value(
 
 def test_a_body_beyond_the_limit_is_refused_announced_or_not(visitor: httpx.Client) -> None:
     large = b'{"email":"' + b"a" * 20_000 + b'"}'
-    announced = visitor.post("/api/login", content=large)
-    streamed = visitor.post("/api/login", content=iter([large]))
-    assert (announced.status_code, streamed.status_code) == (413, 413)
-    assert announced.json()["error"]["code"] == "too_large"
+    answers = [visitor.post("/api/login", content=large), visitor.post("/api/login", content=iter([large]))]
+    assert {answer.status_code for answer in answers} == {413}
+    assert {answer.json()["error"]["code"] for answer in answers} == {"too_large"}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
@@ -168,6 +167,7 @@ def test_an_address_that_is_not_there_is_told_in_json(visitor: httpx.Client, pat
         b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
         b"POST /api/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot-a-size\r\n",
         b"POST /api/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}",
+        b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n{",
         b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: \x7f\r\n\r\n",
         b"GET /api/products?q=%ff%fe&limit=%00 HTTP/1.1\r\nHost: x\r\nCookie: \xff\xfe\r\n\r\n",
     ],
