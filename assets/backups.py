@@ -1,7 +1,5 @@
 """Stage 3: one snapshot asset per database: dumped, fingerprinted, encrypted, in every store."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import dagster as dg

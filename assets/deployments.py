@@ -1,7 +1,5 @@
 """Stage 1: databases migrated and filled, services running as a colour, ready and named."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Stage 8: one page of evidence, made from what the earlier stages' checks recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import dagster as dg

@@ -2,8 +2,6 @@
 is in that database afterwards belongs to whoever asked for it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dagster as dg

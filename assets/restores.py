@@ -1,7 +1,5 @@
 """Stage 4: the newest snapshot restored into a throw-away server and compared; only then is it proved."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

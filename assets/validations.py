@@ -1,7 +1,5 @@
 """Stage 2: the comprehensive test after a deploy, from outside, through the shop's own doors."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import dagster as dg

@@ -11,7 +11,8 @@ import dagster as dg
 
 from ecom_platform import keys
 from ecom_platform.failures import VERDICTS
-from ecom_platform.report.evidence import Evidence, EvidencePage, Recovery, Series, stages_of
+from ecom_platform.report.budgets import Recovery
+from ecom_platform.report.evidence import Evidence, EvidencePage, Series, stages_of
 from ecom_platform.spec import Shop, Stage
 from ecom_platform.verdicts import Outcome, Verdict, from_dict, inconclusive
 
@@ -24,13 +25,9 @@ POINTS = 60  # of each trend: two months of daily runs
 
 def write_page(page: EvidencePage, folder: Path) -> Path:
     """Write the page as evidence.html, whole or not at all, and return its path."""
-    from ecom_platform.report.page import render
+    from ecom_platform.report.page import write
 
-    path = folder / PAGE
-    part = path.with_suffix(".part")
-    part.write_text(render(page), encoding="utf-8")
-    part.replace(path)
-    return path
+    return write(page, folder / PAGE)
 
 
 def gather(

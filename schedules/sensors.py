@@ -1,7 +1,5 @@
 """The sensors: validate after every deploy, prove after every backup, tell people of every failed run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import dagster as dg
