@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -12,6 +13,7 @@ from ecom_platform.spec import Database, Service
 
 Colour = Literal["blue", "green"]
 Which = Literal["active", "preview"]
+ReadPath = AbstractContextManager[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,3 @@ class Platform(Protocol):
         """Start the service once, apart from all colours, against another database; a context manager
         that yields its URL when ready and ends it afterwards.
         """
-
-
-class ReadPath(Protocol):
-    def __enter__(self) -> str: ...
-    def __exit__(self, *details: object) -> None: ...

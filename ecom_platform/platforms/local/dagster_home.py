@@ -1,0 +1,127 @@
+"""Dagster on this machine: its home with dagster.yaml, and three processes that share one code server.
+
+One explicit code server: the webserver and the daemon would each start one of their own. Nothing
+here imports Dagster; it is started, and asked over HTTP.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecom_platform.clients.processes import accepts
+from ecom_platform.clients.supervisor import Program, replace_text
+from ecom_platform.clients.web import session
+from ecom_platform.errors import UnreachableError
+from ecom_platform.platforms.local.layout import Layout, make_private
+from ecom_platform.platforms.local.parts import Part
+from ecom_platform.platforms.local.ports import Ports
+from ecom_platform.settings import ROOT, Settings
+
+CODE, WEBSERVER, DAEMON = "code-location", "webserver", "daemon"
+LOCATION = "ecom_platform"
+MODULE = ("--module-name", "ecom_platform.definitions", "--attribute", "defs", "--use-python-environment-entry-point")
+
+INSTANCE: Mapping[str, object] = {
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},
+    "freshness": {"enabled": True},
+    "run_queue": {"dequeue_interval_seconds": 1},  # the default of 5 s is most of a short run
+    # A pool without a limit limits nothing; one dump of a database at a time.
+    "concurrency": {"pools": {"default_limit": 1}, "runs": {"max_concurrent_runs": 4}},
+    "run_monitoring": {
+        "enabled": True,
+        "start_timeout_seconds": 120,
+        "poll_interval_seconds": 10,
+        "free_slots_after_run_end_seconds": 10,
+    },
+    "retention": {"schedule": {"purge_after_days": 90}, "sensor": {"purge_after_days": {"skipped": 7}}},
+}
+
+_HEALTH = """
+query { workspaceOrError { __typename ... on Workspace { locationEntries { loadStatus
+    locationOrLoadError { __typename ... on PythonError { message } } } } ... on PythonError { message } }
+  instance { daemonHealth { allDaemonStatuses { required healthy } } } }
+"""
+
+
+@dataclass(frozen=True)
+class DagsterHome:
+    """The Dagster instance of one shop."""
+
+    layout: Layout
+    ports: Ports
+
+    def write(self) -> Path:
+        """The home, with a dagster.yaml; what a person changed in it stays."""
+        make_private(self.layout.dagster)
+        config = self.layout.dagster / "dagster.yaml"
+        if not config.exists():
+            replace_text(config, yaml.safe_dump(dict(INSTANCE), sort_keys=False))
+        return self.layout.dagster
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.ports.of(WEBSERVER)}"
+
+    def parts(self, settings: Settings) -> tuple[Part, ...]:
+        """The code location of these settings' specs, and what shows and runs it."""
+        workspace = self.layout.dagster / "workspace.yaml"
+        socket = str(self.layout.code_socket)
+        code = ("dagster", "api", "grpc", "--socket", socket, "--location-name", LOCATION, *MODULE)
+        web = ("dagster_webserver", "--host", "127.0.0.1", "--port", str(self.ports.of(WEBSERVER)))
+        daemon = ("dagster._daemon", "run")
+        shown = ("--workspace", str(workspace))
+        return (
+            Part(
+                self._program(CODE, code, settings),
+                ready=lambda: accepts(self.layout.code_socket),
+                before=self._prepare,
+            ),
+            Part(self._program(WEBSERVER, (*web, *shown), settings), ready=self._shows_code, after=(CODE,)),
+            Part(self._program(DAEMON, (*daemon, *shown), settings), ready=self._daemon_beats, after=(CODE,)),
+        )
+
+    def _program(self, name: str, module: tuple[str, ...], settings: Settings) -> Program:
+        environment = {
+            "DAGSTER_HOME": str(self.layout.dagster),
+            "ECOM_SPEC": ":".join(str(each) for each in settings.specs),
+            "ECOM_ENVIRONMENT": settings.environment,
+            "ECOM_STATE": str(settings.state),
+        }
+        # A changed spec is another program, so that `ecom up` loads it.
+        about = {str(each): each.read_text(encoding="utf-8") for each in settings.specs if name == CODE}
+        argv = (sys.executable, "-m", *module)
+        return Program(name, argv, str(ROOT), environment, stop_group=True, stop_seconds=10, about=about)
+
+    def _prepare(self) -> None:
+        self.write()
+        self.layout.code_socket.unlink(missing_ok=True)
+        location = {"socket": str(self.layout.code_socket), "host": "localhost", "location_name": LOCATION}
+        workspace = {"load_from": [{"grpc_server": location}]}
+        replace_text(self.layout.dagster / "workspace.yaml", yaml.safe_dump(workspace))
+
+    def _shows_code(self) -> bool:
+        """The webserver answers, and has loaded the code location."""
+        entries = (self._health().get("workspaceOrError") or {}).get("locationEntries") or []
+        return bool(entries) and all(
+            (each["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation" for each in entries
+        )
+
+    def _daemon_beats(self) -> bool:
+        """Every daemon that is required has sent a heartbeat of late."""
+        health = ((self._health().get("instance") or {}).get("daemonHealth") or {}).get("allDaemonStatuses") or []
+        return bool(health) and all(each["healthy"] for each in health if each["required"])
+
+    def _health(self) -> dict[str, Any]:
+        try:
+            with session(self.address, seconds=5) as client:
+                answer = client.send("POST", "/graphql", content={"query": _HEALTH}).json()
+        except UnreachableError:
+            return {}
+        return (answer or {}).get("data") or {}

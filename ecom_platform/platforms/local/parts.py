@@ -1,0 +1,162 @@
+"""The parts of the platform as processes: begin them in order, see them ready or failed, end them.
+
+A part fails at once when its process ends, with the last lines of its log. Not here: what any part is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from ecom_platform.clients.supervisor import ALIVE, ProcessState, Program, ProgramFiles, Supervisor
+from ecom_platform.errors import CommandFailed, DeadlineExceeded, MissingError
+from ecom_platform.platforms.local.layout import Layout
+
+Progress = Callable[[str, str], None]
+"""Told the name of a part and what happened to it."""
+
+POLL_SECONDS = 0.05
+TAIL_LINES = 15
+START_SECONDS = 60.0
+"""The slowest part, Dagster's webserver, is ready in 4 s on two free cores."""
+
+
+def nothing() -> None:
+    """What a part does after it is ready, if it does nothing."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program with its meaning. ready: asked again and again until true; must not block long.
+
+    after: names of parts that must be ready first. before: done just before it begins.
+    done: once when it is ready. seconds: until it must be ready.
+    """
+
+    program: Program
+    ready: Callable[[], bool]
+    after: tuple[str, ...] = ()
+    before: Callable[[], None] = field(default=nothing)
+    done: Callable[[], None] = field(default=nothing)
+    seconds: float = START_SECONDS
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+
+class PartFailed(CommandFailed):
+    """A part ended or could not be started. name: which."""
+
+    def __init__(self, tried: str, seen: str, next_step: str, name: str) -> None:
+        super().__init__(tried, seen, next_step)
+        self.name = name
+
+
+class Parts:
+    """All processes of one platform."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.supervisor = Supervisor(layout.supervisor_config, layout.supervisor_socket)
+        self.files = ProgramFiles(layout.parts, layout.logs)
+
+    def running(self) -> bool:
+        return self.supervisor.pid() is not None
+
+    def states(self) -> dict[str, ProcessState]:
+        """Empty when the platform is down."""
+        return self.supervisor.states() if self.running() else {}
+
+    def begin(self, program: Program) -> bool:
+        """Run the program as it is now; True if it was begun, False if just that ran already."""
+        states = self.supervisor.states()
+        same = self.files.read().get(program.name) == program
+        state = states.get(program.name)
+        if state and same and state.alive:
+            return False
+        if state:
+            self.end([program.name])
+        if self.files.write(program) or not state:
+            self.supervisor.add(program.name)
+        self.supervisor.begin(program.name)
+        return True
+
+    def end(self, names: Collection[str]) -> None:
+        """End them side by side, and wait until they are gone."""
+        if not names:
+            return
+        for name in names:
+            self.supervisor.end(name)
+        programs = self.files.read()
+        patience = max((programs[each].stop_seconds for each in names if each in programs), default=10)
+        deadline = time.monotonic() + patience + 10  # supervisord kills after stop_seconds
+        while left := {
+            name: state.state
+            for name, state in self.supervisor.states().items()
+            if name in names and state.state in ALIVE | {"STOPPING", "BACKOFF"}
+        }:
+            if time.monotonic() > deadline:
+                raise DeadlineExceeded(f"end {', '.join(left)}", f"still there: {left}", "Run `ecom down`.")
+            time.sleep(POLL_SECONDS)
+
+    def forget(self, names: Collection[str]) -> None:
+        """End them and remove their files; their logs stay."""
+        self.end(names)
+        for name in names:
+            self.supervisor.forget(name)
+            self.files.remove(name)
+
+    def bring_up(self, parts: Sequence[Part], progress: Progress) -> None:
+        """Begin all, each as soon as those before it are ready; returns when all are ready.
+
+        Raises PartFailed as soon as one ended, DeadlineExceeded if one is not ready in its time.
+        """
+        waiting, begun = {each.name: each for each in parts}, dict[str, float]()
+        while waiting:
+            for part in [each for each in waiting.values() if not set(each.after) & set(waiting)]:
+                if part.name not in begun:
+                    self._begin(part, progress)
+                    begun[part.name] = time.monotonic()
+                elif self._is_ready(part, time.monotonic() - begun[part.name]):
+                    part.done()
+                    progress(part.name, f"ready after {time.monotonic() - begun[part.name]:.1f} s")
+                    del waiting[part.name]
+            if waiting:
+                time.sleep(POLL_SECONDS)
+
+    def _begin(self, part: Part, progress: Progress) -> None:
+        part.before()
+        if self.begin(part.program):
+            progress(part.name, "starting")
+
+    def _is_ready(self, part: Part, seconds: float) -> bool:
+        if part.ready():
+            return True
+        state = self.supervisor.state(part.name)
+        if not state.alive:
+            raise self.failure(part.name, f"it ended ({state.seen})")
+        if seconds > part.seconds:
+            raise DeadlineExceeded(
+                f"start {part.name}", f"not ready after {part.seconds:g} s; its log ends:\n{self.tail(part.name)}"
+            )
+        return False
+
+    def failure(self, name: str, seen: str) -> PartFailed:
+        return PartFailed(
+            f"start {name}", f"{seen}; its log ends:\n{self.tail(name)}", f"The log is {self.files.log(name)}.", name
+        )
+
+    def tail(self, name: str, lines: int = TAIL_LINES) -> str:
+        """The last lines of its log. Raises MissingError if it has none."""
+        log = self.files.log(name)
+        if not log.exists():
+            raise MissingError(f"read the log of {name}", "there is none", f"Logs: {', '.join(self.logs())}.")
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 1000 * lines))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+    def logs(self) -> list[str]:
+        """Names that have a log."""
+        return sorted(each.stem for each in self.files.logs.glob("*.log"))

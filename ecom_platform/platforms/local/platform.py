@@ -1,0 +1,330 @@
+"""The local platform: the shop and all that it needs as processes on this machine, for one user.
+
+The front of this package: it puts the parts together and speaks the protocol. Not here: any part.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from ecom_platform.clients import caddy
+from ecom_platform.clients.commands import Completed, run
+from ecom_platform.clients.supervisor import replace_text
+from ecom_platform.clients.web import session
+from ecom_platform.errors import MissingError, PreflightError, RefusedError, UnreachableError
+from ecom_platform.platforms.local import keys, losses, read_paths
+from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
+from ecom_platform.platforms.local.layout import Layout, make_private
+from ecom_platform.platforms.local.lifecycle import Lifecycle, PartStatus, status_of
+from ecom_platform.platforms.local.locks import held
+from ecom_platform.platforms.local.parts import Part, Parts, Progress
+from ecom_platform.platforms.local.ports import Ports
+from ecom_platform.platforms.local.postgres import NAME as POSTGRES
+from ecom_platform.platforms.local.postgres import Postgres, role_name
+from ecom_platform.platforms.local.seaweedfs import DOORS, SeaweedFS
+from ecom_platform.platforms.local.seaweedfs import NAME as S3
+from ecom_platform.platforms.local.services import Services
+from ecom_platform.platforms.local.switch import Switch
+from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, ReadPath, StoreAccess, Which
+from ecom_platform.secret_values import resolve
+from ecom_platform.settings import ROOT, Settings
+from ecom_platform.spec import (
+    Database,
+    DatabaseReference,
+    EnvironmentValue,
+    FolderReference,
+    Service,
+    ServiceReference,
+    Shop,
+)
+
+DEPLOY_WAIT_SECONDS = 120.0
+"""How long one deployment of a service waits for another of the same."""
+
+
+def quiet(name: str, what: str) -> None:
+    """Progress that nobody reads."""
+    del name, what
+
+
+class LocalPlatform:
+    """One shop below one state folder. Making it touches nothing."""
+
+    def __init__(self, shop: Shop, state: Path) -> None:
+        self.shop = shop
+        self.layout = Layout(state.resolve())
+        self.parts = Parts(self.layout)
+        self.ports = Ports(self.layout.ports, self.layout.locks / "ports")
+        self.postgres = Postgres(self.layout, self.ports, shop)
+        self.switchboard = Switch(self.layout, self.ports, shop)
+        self.dagster = DagsterHome(self.layout, self.ports)
+        self.services = Services(self.parts, self.ports, self.switchboard, self._environment, program)
+        self._life = Lifecycle(self.layout, self.parts, self.postgres.processes)
+
+    @cached_property
+    def _s3(self) -> SeaweedFS:
+        return SeaweedFS(self.layout, self.ports, self.shop)
+
+    # Life
+
+    def up(self, progress: Progress = quiet, *, location: Settings | None = None) -> None:
+        """Bring everything up and wait until it is healthy; does nothing where that is so already.
+
+        location: the settings of the Dagster code location; None leaves Dagster out.
+        Raises PreflightError, PartFailed, DeadlineExceeded, or BusyError if another one is at work.
+        """
+        with self._life.alone("`ecom up`", progress):
+            self.ports.choose([*self._purposes(), *([WEBSERVER] if location else [])])
+            self._make_keys()
+            essential = [*([self.postgres.part()] if self.postgres.managed() else [])]
+            essential += [self._s3.part()] if self._has_managed_store() else []
+            essential += [self.switchboard.part()] if self.shop.services else []
+            essential += self.dagster.parts(location) if location else ()
+            self._life.bring_up(essential, self._service_parts, progress)
+
+    def down(self, progress: Progress = quiet) -> None:
+        """End everything; nothing of the platform runs when this returns."""
+        if self.layout.state.exists():
+            with self._life.alone("`ecom down`", progress):
+                self._life.stop(progress)
+
+    def reset(self, progress: Progress = quiet) -> None:
+        """End everything and remove all state: databases, managed stores, keys, history."""
+        if self.layout.state.exists():
+            with self._life.alone("`ecom reset`", progress):
+                self._life.reset(progress)
+
+    def status(self) -> tuple[PartStatus, ...]:
+        """Every part that there should be, running or not."""
+        states = self.parts.states()
+        names = list(self.parts.files.read()) if self.layout.parts.exists() else []
+        return tuple(status_of(name, states.get(name), self._address_of(name)) for name in names)
+
+    def places(self) -> dict[str, str]:
+        """Where people and programs find things, by name; passwords are in files of the state folder."""
+        ports = self.ports.known()
+        places = {"state": str(self.layout.state), "logs": str(self.layout.logs)}
+        if WEBSERVER in ports:
+            places["dagster"] = self.dagster.address
+        if self.shop.services:
+            places["shop"] = self.address(self.shop.front_door, "active")
+            places["preview"] = self.address(self.shop.front_door, "preview")
+        if POSTGRES in ports:
+            places["postgres"] = f"127.0.0.1:{ports[POSTGRES]}"
+        if S3 in ports:
+            places["s3"] = self._s3.endpoint
+        return places
+
+    def log(self, name: str, lines: int) -> str:
+        """The end of a part's log, or of those of all instances of a service."""
+        recorded = [each for each, part in self.services.recorded(name).items() if each in self.parts.logs() and part]
+        names = [name] if name in self.parts.logs() else recorded
+        if len(names) < 2:
+            return self.parts.tail(names[0] if names else name, lines)
+        return "\n".join(f"--- {each}\n{self.parts.tail(each, lines)}" for each in names)
+
+    def losses(self) -> list[str]:
+        """What `reset` would remove, one line a thing; empty if there is no state."""
+        return losses.of(self.layout, self.shop)
+
+    def _address_of(self, name: str) -> str:
+        port = self.ports.known().get(name)
+        if port is None:
+            return ""
+        return f"127.0.0.1:{port}" if name == POSTGRES else f"http://127.0.0.1:{port}"
+
+    def webserver(self) -> str | None:
+        """The address of Dagster's webserver, or None when it does not run."""
+        state = self.parts.states().get(WEBSERVER)
+        return self.dagster.address if state and state.alive else None
+
+    def _purposes(self) -> list[str]:
+        purposes = [POSTGRES] if self.postgres.managed() else []
+        purposes += DOORS if self._has_managed_store() else ()
+        return purposes + self.switchboard.purposes()
+
+    def _has_managed_store(self) -> bool:
+        return any(each.managed for each in self.shop.stores.values())
+
+    def _make_keys(self) -> None:
+        if self.shop.encryption.managed:
+            keys.identity(self.layout)
+
+    def _service_parts(self) -> list[Part]:
+        known = {each.name for each in self.shop.services}
+        recorded = self.services.recorded()
+        self.parts.forget([name for name, each in recorded.items() if each.about["service"] not in known])
+        return [self.services.part(each) for each in recorded.values() if each.about["service"] in known]
+
+    # Services
+
+    def deploy(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
+        with self._changing(service):
+            instances = self.services.deploy(service, colour, quiet)
+            if self.switchboard.live(service) is None:
+                self.switchboard.preview(service, colour)
+            return instances
+
+    def instances(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
+        self._require_up()
+        return self.services.instances(service, colour)
+
+    def live_colour(self, service: Service) -> Colour | None:
+        return self.switchboard.live(service)
+
+    def switch(self, service: Service, colour: Colour) -> None:
+        with self._changing(service):
+            if not self.services.instances(service, colour):
+                raise RefusedError(
+                    f"switch {service.name} to {colour}", "that colour has no running instance", "Deploy it first."
+                )
+            self.switchboard.lead(service, colour)
+            with session(self.address(service, "active")) as client:
+                said = client.get(service.probes.version).json()
+        seen = said.get("colour") if isinstance(said, dict) else None
+        if seen != colour:
+            raise UnreachableError(f"switch {service.name} to {colour}", f"the active address answers colour {seen}")
+
+    def address(self, service: Service, which: Which) -> str:
+        return f"http://{self.switchboard.address(service.name, which)}"
+
+    def scale(self, service: Service, colour: Colour, replicas: int) -> tuple[Instance, ...]:
+        with self._changing(service):
+            running = self.services.running_service(service, colour) or service
+            return self.services.deploy(running.model_copy(update={"replicas": replicas}), colour, quiet)
+
+    def remove(self, service: Service, colour: Colour) -> None:
+        with self._changing(service):
+            if self.switchboard.live(service) == colour:
+                raise RefusedError(f"remove {service.name} {colour}", "it is the live colour", "Switch first.")
+            self.services.remove(service, colour)
+
+    def logs(self, service: Service, colour: Colour, lines: int) -> str:
+        names = self.services.recorded(service.name, colour)
+        return "\n".join(f"--- {name}\n{self.parts.tail(name, lines)}" for name in names)
+
+    def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
+        colour = self.switchboard.live(service) or "blue"
+        environment = {**self._environment(service, colour), "COLOUR": "read-path"}
+        environment |= {
+            name: str(database_url_file)
+            for name, value in service.environment.items()
+            if isinstance(value, DatabaseReference)
+        }
+        folder = make_private(self.layout.scratch)
+        return read_paths.started(service, program(service.command), environment, folder)
+
+    @contextmanager
+    def _changing(self, service: Service) -> Iterator[None]:
+        self._require_up()
+        lock = self.layout.locks / f"service-{service.name}"
+        with held(lock, f"a change of {service.name}", seconds=DEPLOY_WAIT_SECONDS):
+            yield
+
+    def _require_up(self) -> None:
+        if not self.parts.running():
+            raise PreflightError(f"reach the local platform of {self.shop.shop}", "it is down", "Run `ecom up`.")
+
+    # What services and tasks run with
+
+    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
+        environment = {name: self._value(value, "blue") for name, value in database.environment.items()}
+        environment["APP_ROLE"] = role_name(database, "app")
+        return run(program(command), timeout=timeout, check=True, environment=environment, folder=ROOT)
+
+    def _environment(self, service: Service, colour: Colour) -> Mapping[str, str]:
+        values = {name: self._value(value, colour) for name, value in service.environment.items()}
+        return {"PYTHONUNBUFFERED": "1", **values, "VERSION": service.version, "COLOUR": colour}
+
+    def _value(self, value: EnvironmentValue, colour: Colour) -> str:
+        match value:
+            case DatabaseReference():
+                return str(self._url_file(self.shop.database(value.database), value.role))
+            case ServiceReference():
+                # The address of the colour, not of its instances: they come and go.
+                return self.switchboard.address(value.service, colour)
+            case FolderReference():
+                return str(self.folder(value.folder))
+            case _:
+                return value
+
+    # Data
+
+    def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess:
+        if database.url is None:
+            return self.postgres.of(database, role)
+        from ecom_platform.clients.sql import split_url
+
+        return split_url(resolve(database.url, f"the database {database.name}"))
+
+    def _url_file(self, database: Database, role: Literal["owner", "app"]) -> Path:
+        from ecom_platform.clients.sql import url_with_password
+
+        folder = make_private(self.layout.secrets / "urls")
+        path = folder / f"{database.name}-{role}"
+        replace_text(path, url_with_password(self.database(database, role)) + "\n")
+        return path
+
+    def store(self, name: str) -> StoreAccess:
+        if name not in self.shop.stores:
+            raise MissingError(f"find the store {name}", f"the spec has {', '.join(self.shop.stores) or 'none'}")
+        store = self.shop.stores[name]
+        if store.managed:
+            return self._s3.access(name)
+        if store.url.startswith("file:"):
+            path = self.layout.state / store.url.removeprefix("file:").removeprefix("//")
+            return StoreAccess(name=name, url=path.as_uri())
+        access, secret = (
+            resolve(key, f"the store {name}") if key else "" for key in (store.access_key, store.secret_key)
+        )
+        return StoreAccess(name, store.url, store.endpoint, store.region, access, secret)
+
+    def folder(self, name: str) -> Path:
+        return make_private(self.layout.folders / name)
+
+    def dagster_home(self) -> Path:
+        return self.dagster.write()
+
+    def reports(self) -> Path:
+        return make_private(self.layout.reports)
+
+    def scratch(self) -> Path:
+        return make_private(self.layout.scratch)
+
+    def recipients(self) -> tuple[str, ...]:
+        managed = (keys.recipient(self.layout),) if self.shop.encryption.managed else ()
+        return (*self.shop.encryption.recipients, *managed)
+
+    def identities(self) -> tuple[str, ...]:
+        own = self.shop.encryption.identity
+        managed = (keys.identity(self.layout),) if self.shop.encryption.managed else ()
+        return (*((resolve(own, "the encryption identity"),) if own else ()), *managed)
+
+    def signing_key(self) -> Path:
+        from ecom_platform.backup.signing import ensure_signing_key
+
+        path = make_private(self.layout.secrets) / "signing-key"
+        ensure_signing_key(path)
+        return path
+
+
+def program(command: Sequence[str]) -> tuple[str, ...]:
+    """The command with the platform's own programs in place of `python` and `caddy`.
+
+    Raises PreflightError for an empty command or one that is not on PATH.
+    """
+    import shutil
+
+    if not command:
+        raise PreflightError("run a service", "it has no command", "The local platform needs `command` in the spec.")
+    own = {"python": sys.executable, "caddy": str(caddy.program()) if command[0] == "caddy" else ""}
+    found = own.get(command[0]) or shutil.which(command[0], path=os.environ.get("PATH"))
+    if not found:
+        raise PreflightError(f"run {command[0]}", "there is no such program", "Mend the command in the spec.")
+    return (str(Path(found).absolute()), *command[1:])

@@ -1,0 +1,131 @@
+"""The managed S3 server: SeaweedFS as one process, with credentials, its other doors closed.
+
+Its filer, volume and master answer on ports of their own; keys for their tokens keep strangers from
+going around S3's credentials. Not here: the objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ecom_platform.clients.buckets import Buckets
+from ecom_platform.clients.supervisor import Program, replace_text
+from ecom_platform.errors import PreflightError
+from ecom_platform.platforms.local.layout import Layout, make_private
+from ecom_platform.platforms.local.parts import Part
+from ecom_platform.platforms.local.ports import Ports
+from ecom_platform.platforms.local.secrets import kept, password
+from ecom_platform.platforms.protocol import StoreAccess
+from ecom_platform.spec import Shop
+
+NAME = "s3"
+DOORS = {
+    "s3": "s3.port",
+    "s3/grpc": "s3.port.grpc",
+    "s3/filer": "filer.port",
+    "s3/filer-grpc": "filer.port.grpc",
+    "s3/master": "master.port",
+    "s3/master-grpc": "master.port.grpc",
+    "s3/volume": "volume.port",
+    "s3/volume-grpc": "volume.port.grpc",
+}
+"""Purpose of each port, and the flag that sets it."""
+
+TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+
+FLAGS = (
+    "-filer",
+    "-s3",
+    "-ip=127.0.0.1",
+    "-ip.bind=127.0.0.1",
+    "-master.peers=none",  # else it looks for others for 9 to 17 s before it takes writes
+    "-master.telemetry=false",
+    "-master.volumeSizeLimitMB=1024",
+    "-volume.max=0",  # as many as the disk has room for
+    "-volume.preStopSeconds=1",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+)
+
+
+@dataclass(frozen=True)
+class SeaweedFS:
+    """One S3 server for all managed stores of a shop; a bucket for each."""
+
+    layout: Layout
+    ports: Ports
+    shop: Shop
+
+    def part(self) -> Part:
+        return Part(self._program(), ready=self._takes_writes, before=self._prepare, done=self._make_buckets)
+
+    def _program(self) -> Program:
+        weed = Path(sys.executable).parent / "weed"
+        if not weed.exists():
+            raise PreflightError("find SeaweedFS", f"{weed} is not there", "Run `make install`.")
+        ports = [f"-{flag}={self.ports.of(purpose)}" for purpose, flag in DOORS.items()]
+        argv = (str(weed), "server", f"-dir={self._data}", f"-s3.config={self._credentials}", *FLAGS, *ports)
+        # It reads security.toml in the folder where it works.
+        return Program(NAME, argv, str(self.layout.seaweedfs), {"HOME": str(self.layout.seaweedfs)}, stop_seconds=15)
+
+    @property
+    def _data(self) -> Path:
+        return self.layout.seaweedfs / "data"
+
+    @property
+    def _credentials(self) -> Path:
+        return self.layout.seaweedfs / "s3.json"
+
+    def _prepare(self) -> None:
+        make_private(self.layout.seaweedfs)
+        make_private(self._data)
+        keys = {"accessKey": self.access_key, "secretKey": kept(self.layout.secrets / "s3-secret-key", password)}
+        identity = {"name": "ecom", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        replace_text(self._credentials, json.dumps({"identities": [identity]}))
+        tokens = [
+            f'[{each}]\nkey = "{kept(self.layout.secrets / f"s3-{each}", password)}"\nexpires_after_seconds = 60\n'
+            for each in TOKENS
+        ]
+        closed = "[access]\nui = false\n[filer.expose_directory_metadata]\nenabled = false\n"
+        replace_text(self.layout.seaweedfs / "security.toml", "\n".join([*tokens, closed]))
+
+    @property
+    def access_key(self) -> str:
+        return kept(self.layout.secrets / "s3-access-key", lambda: f"ecom{password()[:16]}")
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.ports.of(NAME)}"
+
+    def access(self, store: str) -> StoreAccess:
+        return StoreAccess(
+            name=store,
+            url=f"s3://{bucket_name(self.shop, store)}",
+            endpoint=self.endpoint,
+            access_key=self.access_key,
+            secret_key=kept(self.layout.secrets / "s3-secret-key", password),
+        )
+
+    @cached_property
+    def _buckets(self) -> Buckets:
+        return Buckets(self.access("any"))
+
+    def _takes_writes(self) -> bool:
+        return self._buckets.takes_writes()
+
+    def _make_buckets(self) -> None:
+        for name, store in self.shop.stores.items():
+            if store.managed:
+                self._buckets.ensure(bucket_name(self.shop, name), store.object_lock)
+        self._buckets.close()
+
+
+def bucket_name(shop: Shop, store: str) -> str:
+    """A bucket for each store, because a lock holds for a whole bucket. S3 takes 63 characters."""
+    name = f"{shop.shop}-{store}"
+    return name if len(name) <= 63 else f"{name[:54]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
