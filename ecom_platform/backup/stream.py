@@ -158,6 +158,8 @@ class _Batches:
         self.error: Exception | None = None
 
     def write(self, block: bytes, /) -> int:
+        if self.error is not None:
+            raise self.error  # the library writes once more what it holds after an error
         self._pieces.append(block)
         self._held += len(block)
         if self._held >= BLOCK:
@@ -272,6 +274,8 @@ class _Decompressed:
         return self._zstd.eof
 
     def write(self, block: bytes, /) -> int:
+        if self.error is not None:
+            raise self.error  # the library writes once more what it holds after an error
         try:
             if data := self._zstd.decompress(block):
                 self._write(data)
