@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from ecom_platform.platforms.opening import open_platform
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.spec import Shop
 
@@ -27,13 +28,6 @@ class PlatformsResource(dg.ConfigurableResource[Platforms]):
     def create_resource(self, context: dg.InitResourceContext) -> Platforms:
         del context
         return Platforms(of=lambda shop: open_platform(shop, Path(self.state)))
-
-
-def open_platform(shop: Shop, state: Path) -> Platform:
-    """The platform that the spec names; the folder `state` holds one folder for each shop."""
-    from ecom_platform.platforms.local import LocalPlatform
-
-    return LocalPlatform(shop, state / shop.shop)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,6 @@ class Context:
 
     @cached_property
     def platform(self) -> Platform:
-        from ecom_platform.resources import open_platform
+        from ecom_platform.platforms.opening import open_platform
 
         return open_platform(self.shop, self.settings.state)
