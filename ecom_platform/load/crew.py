@@ -24,6 +24,10 @@ MOST_OPENING = 64
 """Connections that are being opened at the same time. A target whose backlog is full drops the rest,
 and the kernel tries again only after one second, three, seven: arrivals do not wait for those, they
 take the next connection that is free."""
+QUIET_SECONDS = 0.05
+"""A target that has answered nobody for so long (or five times the pause between arrivals) stands still.
+More connections would only fill its backlog and be served out of turn when it goes on; the arrivals
+wait in line instead, with their clocks running."""
 SWEEP_SECONDS = 0.02  # how often the line is searched for arrivals whose time is over
 
 
@@ -61,6 +65,7 @@ class Crew:
         new_journey: NewJourney,
         recorder: Recorder,
         *,
+        rate: float,
         visitors: int,
         users: int,
         patience: float,
@@ -77,6 +82,8 @@ class Crew:
         self._visitors = deque(Visitor(new_journey) for _ in range(visitors))
         self._users = 0
         self._opening = 0
+        self._quiet = max(QUIET_SECONDS, 5 / rate)
+        self._last_answer: float | None = None
 
     def prepare(self, users: int) -> None:
         """Open some connections before the clock starts; a target that cannot be reached is met later."""
@@ -99,10 +106,17 @@ class Crew:
         self._line.append(intended)
         if self._users >= self._most_users:
             self._recorder.crowded += 1
-        elif self._opening < MOST_OPENING:
-            self._opening += 1
-            self._users += 1
-            gevent.spawn(self._hire)
+        self._hire_if_it_helps()
+
+    def _hire_if_it_helps(self) -> None:
+        """One more user for the line, unless there are enough or the target stands still."""
+        if not self._line or self._users >= self._most_users or self._opening >= MOST_OPENING:
+            return
+        if self._last_answer is not None and time.monotonic() - self._last_answer > self._quiet:
+            return
+        self._opening += 1
+        self._users += 1
+        gevent.spawn(self._hire)
 
     def sweep_until(self, end: float) -> None:
         """Let arrivals go whose time is over; returns when all are done, at the latest at `end`."""
@@ -114,6 +128,7 @@ class Crew:
         now = time.monotonic()
         while self._line and now - self._line[0] >= self._patience:
             self._fail(self._line.popleft(), Broken(TIMEOUT, f"no connection was free for {self._patience:g} s"))
+        self._hire_if_it_helps()
 
     def give_up(self) -> int:
         """How many arrivals never ended, after everything that could be waited for."""
@@ -169,6 +184,7 @@ class Crew:
                 problem = broken
         ended = time.monotonic()
         if answer is not None:
+            self._last_answer = ended
             try:
                 visitor.take(answer)
             except WrongAnswer as wrong:

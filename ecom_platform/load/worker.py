@@ -50,6 +50,7 @@ def main() -> None:
         address,
         journeys_of(plan, part),
         recorder,
+        rate=share,
         visitors=max(1, math.ceil(plan.visitors / plan.processes)),
         users=_most_users(plan, share),
         patience=plan.timeout,
