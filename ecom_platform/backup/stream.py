@@ -113,7 +113,7 @@ class _Compressed:
         self._block, self._at, self._done = b"", 0, False
         self._told = time.monotonic()
         self.plain_bytes = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         piece = self._block[self._at : self._at + size]
@@ -122,7 +122,7 @@ class _Compressed:
             return piece
         try:
             self._next()
-        except Exception as error:
+        except BaseException as error:
             self.error = error
             raise
         self._at = size
@@ -155,7 +155,7 @@ class _Batches:
         self._held = 0
         self.hash = hashlib.sha256()
         self.stored_bytes = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def write(self, block: bytes, /) -> int:
         if self.error is not None:
@@ -165,7 +165,7 @@ class _Batches:
         if self._held >= BLOCK:
             try:
                 self.flush_all()
-            except Exception as error:
+            except BaseException as error:
                 self.error = error
                 raise
         return len(block)
@@ -232,7 +232,7 @@ class _Hashed:
         self._block, self._at = b"", 0
         self.hash = hashlib.sha256()
         self.size = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         piece = self._block[self._at : self._at + size]
@@ -251,7 +251,7 @@ class _Hashed:
     def _next(self) -> bytes:
         try:
             self._block = next(self._blocks, b"")
-        except Exception as error:
+        except BaseException as error:
             self.error = error
             raise
         self.hash.update(self._block)
@@ -267,7 +267,7 @@ class _Decompressed:
 
         self._write = write
         self._zstd = zstandard.ZstdDecompressor().decompressobj()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     @property
     def ended(self) -> bool:
@@ -279,7 +279,7 @@ class _Decompressed:
         try:
             if data := self._zstd.decompress(block):
                 self._write(data)
-        except Exception as error:
+        except BaseException as error:
             self.error = error
             raise
         return len(block)

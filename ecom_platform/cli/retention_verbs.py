@@ -152,10 +152,10 @@ def _lines(judged: Iterable[Judged]) -> list[dict[str, Any]]:
 
 def _plans(context: Context, policy: IO[bytes] | None, only: str | None) -> list[tuple[str, Guarded]]:
     from ecom_platform.backup.retention_apply import plan_store
-    from ecom_platform.backup.signing import read_signing_key
+    from ecom_platform.backup.signing import ensure_signing_key
     from ecom_platform.clients.objects import open_store
 
-    trusted = [read_signing_key(context.platform.signing_key()).public]
+    trusted = [ensure_signing_key(context.platform.signing_key()).public]
     plans = []
     for name in _stores(context, only):
         rules, limits = _rules(context, name, policy)
@@ -169,10 +169,10 @@ def _plans(context: Context, policy: IO[bytes] | None, only: str | None) -> list
 
 def _apply(context: Context, only: str | None, share: float, *, trust_clock: bool) -> list[Applied]:
     from ecom_platform.backup.retention_apply import apply_retention
-    from ecom_platform.backup.signing import read_signing_key
+    from ecom_platform.backup.signing import ensure_signing_key
     from ecom_platform.clients.objects import open_store
 
-    key = read_signing_key(context.platform.signing_key())
+    key = ensure_signing_key(context.platform.signing_key())
     applied: list[Applied] = []
     for name in _stores(context, only):
         rules, limits = _rules(context, name, None)

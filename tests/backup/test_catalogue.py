@@ -175,7 +175,7 @@ def test_an_archive_of_another_snapshot_is_found(local: Taker, folder: Path) -> 
     first, second = local.take({"data": b"a" * 1000}), local.take({"data": b"b" * 1000})
     swap(folder / first.part("data").key, folder / second.part("data").key)
     for each in (first, second):
-        with pytest.raises(CorruptBackup, match="altered|cut off|bytes are there"):
+        with pytest.raises(CorruptBackup, match=r"altered|cut off|bytes are there"):
             archive(local.stores[0], each, "data")
 
 
