@@ -17,7 +17,8 @@ class Record:
 
     def to_metadata(self) -> dict[str, Any]:
         """JSON-able figures and texts, by name."""
-        return asdict(self)  # type: ignore[call-overload,no-any-return]  # every subclass is a dataclass
+        content = asdict(self)  # type: ignore[call-overload]  # every subclass is a dataclass
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
 
 
 @dataclass(frozen=True)

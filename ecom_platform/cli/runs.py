@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -74,8 +75,10 @@ def _show(followed: Followed) -> None:
         elif kind == "ExecutionStepSuccessEvent":
             click.echo(f"  ✓ {step}", err=True)
         elif kind == "ExecutionStepFailureEvent":
-            metadata, error = event.get("failureMetadata") or {}, event.get("error") or {}
-            click.echo(f"  ✗ {step}: {metadata.get('description') or error.get('message') or ''}", err=True)
+            metadata = event.get("failureMetadata") or {}
+            click.echo(f"  ✗ {step}: {metadata.get('description') or _cause(event)}", err=True)
+        elif kind == "ExecutionStepUpForRetryEvent":
+            click.echo(f"  ↻ {step}, again after: {_cause(event)}", err=True)
         elif kind == "AssetCheckEvaluationEvent":
             check = event["evaluation"]
             sign = "✓" if check["success"] else "✗"
@@ -83,6 +86,14 @@ def _show(followed: Followed) -> None:
             click.echo(f"    {sign} {name} {check['checkName']}: {(check['description'] or '')[:160]}", err=True)
         elif kind == "LogMessageEvent" and event.get("level") in ("INFO", "WARNING", "ERROR", "CRITICAL"):
             click.echo(f"    {event['message']}", err=True)
+
+
+def _cause(event: Mapping[str, Any]) -> str:
+    """The deepest message of a step's error: what Dagster wraps around it says nothing new."""
+    error, message = event.get("error"), ""
+    while error:
+        error, message = error.get("cause"), error["message"].strip() or message
+    return message
 
 
 def _run_here(context: Context, job: str, *, config: Mapping[str, object], assets: tuple[tuple[str, ...], ...]) -> int:

@@ -33,7 +33,8 @@ query ($run: ID!, $cursor: String, $limit: Int) {
   logsForRun(runId: $run, afterCursor: $cursor, limit: $limit) { __typename
     ... on EventConnection { cursor hasMore events { __typename
       ... on MessageEvent { message timestamp level stepKey }
-      ... on ExecutionStepFailureEvent { failureMetadata { description } error { message } }
+      ... on ExecutionStepFailureEvent { failureMetadata { description } error { message cause { message } } }
+      ... on ExecutionStepUpForRetryEvent { error { message cause { message cause { message } } } }
       ... on RunFailureEvent { error { message } }
       ... on AssetCheckEvaluationEvent { evaluation { checkName success description assetKey { path } } } } } } }
 """

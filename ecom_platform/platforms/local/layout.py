@@ -108,7 +108,7 @@ class Layout:
         tried = f"make the state folder {self.state}"
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            self.state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            make_enterable(self.state)
             for each in (self.parts, self.logs, self.secrets, self.locks, self.switch, self.folders, self.sockets):
                 make_private(each)
             probe = self.state / f".probe.{os.getpid()}"
@@ -130,10 +130,19 @@ class Layout:
 
 def make_private(folder: Path) -> Path:
     """The folder, mode 700. Raises RefusedError if it is somebody else's or a link."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _make(folder, 0o700)
+
+
+def make_enterable(folder: Path) -> Path:
+    """As make_private; but root's may be entered by PostgreSQL's account, and still not be read."""
+    return _make(folder, 0o711 if os.geteuid() == 0 else 0o700)
+
+
+def _make(folder: Path, mode: int) -> Path:
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise RefusedError(f"use the folder {folder}", "it is a link or somebody else's", "Remove it.")
-    if stat.S_IMODE(status.st_mode) != 0o700:
-        folder.chmod(0o700)
+    if stat.S_IMODE(status.st_mode) != mode:
+        folder.chmod(mode)
     return folder

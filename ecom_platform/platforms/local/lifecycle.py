@@ -15,7 +15,7 @@ import psutil
 
 from ecom_platform.clients import processes
 from ecom_platform.clients.supervisor import ProcessState, daemon_config, replace_text
-from ecom_platform.errors import DeadlineExceeded, EcomError, PreflightError, RefusedError
+from ecom_platform.errors import DeadlineExceeded, PreflightError, RefusedError
 from ecom_platform.platforms.local.layout import Layout
 from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.local.parts import Part, Parts, Progress
@@ -68,26 +68,21 @@ class Lifecycle:
         self._parts.supervisor.start()
         return True
 
-    def bring_up(self, essential: Sequence[Part], services: Callable[[], Sequence[Part]], progress: Progress) -> None:
-        """Begin everything and wait for it. What was not up before is down again after a failure of an
-        essential part; a service that fails is ended alone, or a broken shop could not be mended.
+    def bring_up(self, parts: Callable[[], Sequence[Part]], progress: Progress) -> None:
+        """Begin everything and wait for it. parts: asked when supervisord runs.
+
+        What was not up before is down again after an essential part failed. A service that fails is
+        ended alone, or a broken shop could not be mended.
         """
         fresh = self.start_supervisor()
         try:
-            self._parts.bring_up(essential, progress)
+            failures = self._parts.bring_up(parts(), progress)
         except BaseException:
             if fresh:
                 self.stop(progress)
             raise
-        self._bring_up_services(services(), progress)
-
-    def _bring_up_services(self, services: Sequence[Part], progress: Progress) -> None:
-        try:
-            self._parts.bring_up(services, progress)
-        except EcomError:
-            not_ready = [each.name for each in services if not each.ready()]
-            self._parts.end(not_ready)
-            raise
+        if failures:
+            raise failures[0]
 
     def stop(self, progress: Progress) -> None:
         """End everything; returns when it is seen that nothing of the platform runs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from ecom_platform.clients.supervisor import ALIVE, ProcessState, Program, ProgramFiles, Supervisor
-from ecom_platform.errors import CommandFailed, DeadlineExceeded, MissingError
+from ecom_platform.errors import CommandFailed, DeadlineExceeded, EcomError, MissingError
 from ecom_platform.platforms.local.layout import Layout
 
 Progress = Callable[[str, str], None]
@@ -20,6 +20,9 @@ POLL_SECONDS = 0.05
 TAIL_LINES = 15
 START_SECONDS = 60.0
 """The slowest part, Dagster's webserver, is ready in 4 s on two free cores."""
+
+ADOPTED_SECONDS = 15.0
+"""A part that ran already and is not ready after this time is begun anew."""
 
 
 def nothing() -> None:
@@ -32,6 +35,7 @@ class Part:
 
     after: names of parts that must be ready first. before: done just before it begins.
     done: once when it is ready. seconds: until it must be ready.
+    essential: without it the others are of no use.
     """
 
     program: Program
@@ -40,10 +44,19 @@ class Part:
     before: Callable[[], None] = field(default=nothing)
     done: Callable[[], None] = field(default=nothing)
     seconds: float = START_SECONDS
+    essential: bool = True
 
     @property
     def name(self) -> str:
         return self.program.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """at: monotonic seconds. adopted: it ran already."""
+
+    at: float
+    adopted: bool
 
 
 class PartFailed(CommandFailed):
@@ -68,15 +81,17 @@ class Parts:
         """Empty when the platform is down."""
         return self.supervisor.states() if self.running() else {}
 
-    def begin(self, program: Program) -> bool:
-        """Run the program as it is now; True if it was begun, False if just that ran already."""
-        states = self.supervisor.states()
-        same = self.files.read().get(program.name) == program
-        state = states.get(program.name)
-        if state and same and state.alive:
+    def begin(self, program: Program, before: Callable[[], None] = nothing) -> bool:
+        """Run the program as it is now; True if it was begun, False if just that ran already.
+
+        before: called when nothing of the part runs.
+        """
+        state = self.supervisor.states().get(program.name)
+        if state and state.alive and self.files.read().get(program.name) == program:
             return False
         if state:
             self.end([program.name])
+        before()
         if self.files.write(program) or not state:
             self.supervisor.add(program.name)
         self.supervisor.begin(program.name)
@@ -107,32 +122,53 @@ class Parts:
             self.supervisor.forget(name)
             self.files.remove(name)
 
-    def bring_up(self, parts: Sequence[Part], progress: Progress) -> None:
+    def bring_up(self, parts: Sequence[Part], progress: Progress) -> list[EcomError]:
         """Begin all, each as soon as those before it are ready; returns when all are ready.
 
-        Raises PartFailed as soon as one ended, DeadlineExceeded if one is not ready in its time.
+        Raises PartFailed as soon as an essential one ended, DeadlineExceeded if it is not ready in
+        its time. Others are ended when they fail, and their errors returned.
         """
-        waiting, begun = {each.name: each for each in parts}, dict[str, float]()
+        waiting, begun, failures = {each.name: each for each in parts}, dict[str, _Begun](), list[EcomError]()
         while waiting:
             for part in [each for each in waiting.values() if not set(each.after) & set(waiting)]:
-                if part.name not in begun:
-                    self._begin(part, progress)
-                    begun[part.name] = time.monotonic()
-                elif self._is_ready(part, time.monotonic() - begun[part.name]):
-                    part.done()
-                    progress(part.name, f"ready after {time.monotonic() - begun[part.name]:.1f} s")
+                try:
+                    if self._advance(part, begun, progress):
+                        del waiting[part.name]
+                except EcomError as error:
+                    if part.essential:
+                        raise
+                    self.end([part.name])
+                    failures.append(error)
                     del waiting[part.name]
             if waiting:
                 time.sleep(POLL_SECONDS)
+        return failures
 
-    def _begin(self, part: Part, progress: Progress) -> None:
-        part.before()
-        if self.begin(part.program):
-            progress(part.name, "starting")
-
-    def _is_ready(self, part: Part, seconds: float) -> bool:
+    def _advance(self, part: Part, begun: dict[str, _Begun], progress: Progress) -> bool:
+        """Begin the part or look at it; True when it is ready."""
+        if part.name not in begun:
+            begun[part.name] = _Begun(time.monotonic(), adopted=not self._begin(part, progress))
+            return False
+        seconds = time.monotonic() - begun[part.name].at
         if part.ready():
+            part.done()
+            progress(part.name, f"ready after {seconds:.1f} s")
             return True
+        if begun[part.name].adopted and seconds > ADOPTED_SECONDS:
+            # It ran before and does not answer, as after SIGSTOP.
+            self.end([part.name])
+            del begun[part.name]
+            return False
+        self._refuse_failed(part, seconds)
+        return False
+
+    def _begin(self, part: Part, progress: Progress) -> bool:
+        begun = self.begin(part.program, part.before)
+        if begun:
+            progress(part.name, "starting")
+        return begun
+
+    def _refuse_failed(self, part: Part, seconds: float) -> None:
         state = self.supervisor.state(part.name)
         if not state.alive:
             raise self.failure(part.name, f"it ended ({state.seen})")
@@ -140,7 +176,6 @@ class Parts:
             raise DeadlineExceeded(
                 f"start {part.name}", f"not ready after {part.seconds:g} s; its log ends:\n{self.tail(part.name)}"
             )
-        return False
 
     def failure(self, name: str, seen: str) -> PartFailed:
         return PartFailed(

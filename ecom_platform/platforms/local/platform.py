@@ -17,10 +17,18 @@ from ecom_platform.clients import caddy
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.clients.supervisor import replace_text
 from ecom_platform.clients.web import session
-from ecom_platform.errors import MissingError, PreflightError, RefusedError, UnreachableError
+from ecom_platform.errors import (
+    BusyError,
+    ConfigurationError,
+    EcomError,
+    MissingError,
+    PreflightError,
+    RefusedError,
+    UnreachableError,
+)
 from ecom_platform.platforms.local import keys, losses, read_paths
 from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
-from ecom_platform.platforms.local.layout import Layout, make_private
+from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
 from ecom_platform.platforms.local.lifecycle import Lifecycle, PartStatus, status_of
 from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.local.parts import Part, Parts, Progress
@@ -79,14 +87,26 @@ class LocalPlatform:
         location: the settings of the Dagster code location; None leaves Dagster out.
         Raises PreflightError, PartFailed, DeadlineExceeded, or BusyError if another one is at work.
         """
-        with self._life.alone("`ecom up`", progress):
+        with self._life.alone("`ecom up`", progress), _as_preflight():
             self.ports.choose([*self._purposes(), *([WEBSERVER] if location else [])])
-            self._make_keys()
-            essential = [*([self.postgres.part()] if self.postgres.managed() else [])]
-            essential += [self._s3.part()] if self._has_managed_store() else []
-            essential += [self.switchboard.part()] if self.shop.services else []
-            essential += self.dagster.parts(location) if location else ()
-            self._life.bring_up(essential, self._service_parts, progress)
+            if self.shop.encryption.managed:
+                keys.identity(self.layout)
+            self._life.bring_up(lambda: self._all_parts(location), progress)
+
+    def _all_parts(self, location: Settings | None) -> list[Part]:
+        parts = [self.postgres.part()] if self.postgres.managed() else []
+        parts += [self._s3.part()] if self._has_managed_store() else []
+        parts += [self.switchboard.part()] if self.shop.services else []
+        services = self._service_parts(after=tuple(each.name for each in parts))
+        return [*parts, *(self.dagster.parts(location) if location else ()), *services]
+
+    def _service_parts(self, after: tuple[str, ...]) -> list[Part]:
+        """The instances that ran when the platform went down; those of services that left the spec go."""
+        known = {each.name for each in self.shop.services}
+        recorded = self.services.recorded()
+        self.parts.forget([name for name, each in recorded.items() if each.about["service"] not in known])
+        kept = [each for each in recorded.values() if each.about["service"] in known]
+        return [self.services.part(each, essential=False, after=after) for each in kept]
 
     def down(self, progress: Progress = quiet) -> None:
         """End everything; nothing of the platform runs when this returns."""
@@ -152,16 +172,6 @@ class LocalPlatform:
     def _has_managed_store(self) -> bool:
         return any(each.managed for each in self.shop.stores.values())
 
-    def _make_keys(self) -> None:
-        if self.shop.encryption.managed:
-            keys.identity(self.layout)
-
-    def _service_parts(self) -> list[Part]:
-        known = {each.name for each in self.shop.services}
-        recorded = self.services.recorded()
-        self.parts.forget([name for name, each in recorded.items() if each.about["service"] not in known])
-        return [self.services.part(each) for each in recorded.values() if each.about["service"] in known]
-
     # Services
 
     def deploy(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
@@ -217,7 +227,7 @@ class LocalPlatform:
             for name, value in service.environment.items()
             if isinstance(value, DatabaseReference)
         }
-        folder = make_private(self.layout.scratch)
+        folder = self.scratch()
         return read_paths.started(service, program(service.command), environment, folder)
 
     @contextmanager
@@ -295,7 +305,8 @@ class LocalPlatform:
         return make_private(self.layout.reports)
 
     def scratch(self) -> Path:
-        return make_private(self.layout.scratch)
+        """Root's may be entered, not read: throw-away servers run below it under an account of their own."""
+        return make_enterable(self.layout.scratch)
 
     def recipients(self) -> tuple[str, ...]:
         managed = (keys.recipient(self.layout),) if self.shop.encryption.managed else ()
@@ -312,6 +323,20 @@ class LocalPlatform:
         path = make_private(self.layout.secrets) / "signing-key"
         ensure_signing_key(path)
         return path
+
+
+@contextmanager
+def _as_preflight() -> Iterator[None]:
+    """What keeps the platform from coming up is for a person to mend, whatever kind it is."""
+    try:
+        yield
+    except (ConfigurationError, BusyError):
+        raise
+    except EcomError as error:
+        raise PreflightError(error.tried, error.seen, error.next_step) from error
+    except OSError as error:
+        seen = f"{error.strerror or error}: {error.filename or 'no file'}"
+        raise PreflightError("bring the platform up", seen, "Mend that and run `ecom up` again.") from error
 
 
 def program(command: Sequence[str]) -> tuple[str, ...]:

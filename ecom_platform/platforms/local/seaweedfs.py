@@ -16,6 +16,7 @@ from pathlib import Path
 from ecom_platform.clients.buckets import Buckets
 from ecom_platform.clients.supervisor import Program, replace_text
 from ecom_platform.errors import PreflightError
+from ecom_platform.platforms.local import certificates
 from ecom_platform.platforms.local.layout import Layout, make_private
 from ecom_platform.platforms.local.parts import Part
 from ecom_platform.platforms.local.ports import Ports
@@ -35,6 +36,9 @@ DOORS = {
     "s3/volume-grpc": "volume.port.grpc",
 }
 """Purpose of each port, and the flag that sets it."""
+
+GRPC = ("master", "volume", "filer", "s3", "client")
+"""Who proves by certificate that it belongs here, when it calls and when it is called."""
 
 TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 
@@ -70,8 +74,9 @@ class SeaweedFS:
             raise PreflightError("find SeaweedFS", f"{weed} is not there", "Run `make install`.")
         ports = [f"-{flag}={self.ports.of(purpose)}" for purpose, flag in DOORS.items()]
         argv = (str(weed), "server", f"-dir={self._data}", f"-s3.config={self._credentials}", *FLAGS, *ports)
+        # Its volumes are closed after 1 s; then it tries for 40 s to write a log into them.
         # It reads security.toml in the folder where it works.
-        return Program(NAME, argv, str(self.layout.seaweedfs), {"HOME": str(self.layout.seaweedfs)}, stop_seconds=15)
+        return Program(NAME, argv, str(self.layout.seaweedfs), {"HOME": str(self.layout.seaweedfs)}, stop_seconds=3)
 
     @property
     def _data(self) -> Path:
@@ -92,7 +97,18 @@ class SeaweedFS:
             for each in TOKENS
         ]
         closed = "[access]\nui = false\n[filer.expose_directory_metadata]\nenabled = false\n"
-        replace_text(self.layout.seaweedfs / "security.toml", "\n".join([*tokens, closed]))
+        authority, certificate, key = certificates.ensure(self.layout.secrets)
+        pairs = [f'[grpc.{each}]\ncert = "{certificate}"\nkey = "{key}"\n' for each in GRPC]
+        mutual = f'[grpc]\nca = "{authority}"\n' + "\n".join(pairs)
+        replace_text(self.layout.seaweedfs / "security.toml", "\n".join([*tokens, closed, mutual]))
+
+    def sockets(self) -> list[Path]:
+        """Sockets that it makes beside its ports and leaves behind; by the umask they are the owner's alone."""
+        ports = self.ports.known()
+        names = {purpose: purpose.partition("/")[2] or "s3" for purpose in DOORS}
+        names["s3/grpc"] = "s3-grpc"
+        found = [Path(f"/tmp/seaweedfs-{name}-{ports[each]}.sock") for each, name in names.items() if each in ports]
+        return [each for each in found if each.is_socket()]
 
     @property
     def access_key(self) -> str:

@@ -83,8 +83,9 @@ class Services:
         recorded = self.recorded(service.name, colour).items()
         return tuple(_instance(program) for name, program in recorded if name in states and states[name].alive)
 
-    def part(self, program: Program) -> Part:
-        return Part(program, ready=lambda: _ready(program), seconds=float(program.about["start_timeout"]))
+    def part(self, program: Program, *, essential: bool = True, after: tuple[str, ...] = ()) -> Part:
+        seconds = float(program.about["start_timeout"])
+        return Part(program, ready=lambda: _ready(program), after=after, seconds=seconds, essential=essential)
 
     def running_service(self, service: Service, colour: Colour) -> Service | None:
         """The service as that colour runs it now, which the spec may have changed since."""
