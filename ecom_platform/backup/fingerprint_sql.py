@@ -7,6 +7,7 @@ mixed once more; a table's value is the sum over its rows. docs/decisions/finger
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ PINNED = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "jit": "off",
+    "enable_memoize": "off",  # would answer a volatile function from its cache
     "max_parallel_workers_per_gather": "0",
     "default_transaction_read_only": "on",
 }
@@ -62,6 +64,9 @@ _NATIVE = {
 }
 
 
+_SIMPLE = re.compile(r"^[a-z_][a-z0-9_$]*$")
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """base: the built-in type's name under all domains, '' for others. output: its output function,
@@ -76,6 +81,11 @@ class Column:
 def quoted(*names: str) -> str:
     """An identifier as SQL, whatever the server's keywords are."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def label(*names: str) -> str:
+    """A readable name, quoted by one rule: servers quote by their list of keywords, which grows."""
+    return ".".join(name if _SIMPLE.match(name) else '"' + name.replace('"', '""') + '"' for name in names)
 
 
 def literal(text: str) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from ecom_platform.backup import fingerprint_sql, schema_fingerprint
-from ecom_platform.backup.fingerprint_sql import Column, quoted
+from ecom_platform.backup.fingerprint_sql import label, quoted
+from ecom_platform.backup.fingerprint_tables import Table, tables
 from ecom_platform.clients.sql import fetch, translated
 from ecom_platform.errors import PermanentError
 
@@ -78,18 +78,6 @@ class Fingerprint(BaseModel):
         return sum(each.rows for each in self.tables.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table with rows of its own. group: the name under which its content is counted."""
-
-    schema: str
-    name: str
-    group: str
-    pages: int
-    columns: tuple[Column, ...]
-    condition: str
-
-
 def fingerprint(connection: Connection, progress: Callable[[str], None] | None = None) -> Fingerprint:
     """The fingerprint of the connection's database.
 
@@ -99,8 +87,14 @@ def fingerprint(connection: Connection, progress: Callable[[str], None] | None =
     Raises ConfigurationError if the role may not see every row, PermanentError for anything else.
     """
     with pinned(connection):
+        return with_contents(connection, contents(connection, tables(connection), progress))
+
+
+def with_contents(connection: Connection, known: Mapping[str, TableContent]) -> Fingerprint:
+    """The fingerprint of a database whose tables' contents are known already."""
+    with pinned(connection):
         return Fingerprint(
-            tables=contents(connection, tables(connection), progress),
+            tables=known,
             sequences=sequences(connection),
             large_objects=large_objects(connection),
             objects=schema_fingerprint.objects(connection),
@@ -133,73 +127,6 @@ def facts(connection: Connection) -> Facts:
     query = """SELECT current_setting('server_version_num')::int, pg_encoding_to_char(encoding), datcollate,
                       pg_database_size(oid), pg_get_userbyid(10) FROM pg_database WHERE datname = current_database()"""
     return Facts(*fetch(connection, query)[0])
-
-
-_TABLES = """
-WITH RECURSIVE hashed(relid, root) AS (
-    -- Below a hash-partitioned table pg_dump may move rows to another partition (keys of an enum
-    -- hash by OID), so all its partitions count as one.
-    SELECT c.oid, c.oid FROM pg_class c JOIN pg_partitioned_table p ON p.partrelid = c.oid
-    WHERE p.partstrat = 'h'
-  UNION
-    SELECT i.inhrelid, h.root FROM hashed h JOIN pg_inherits i ON i.inhparent = h.relid
-), topmost(relid, root) AS (
-    SELECT DISTINCT ON (h.relid) h.relid, h.root FROM hashed h
-    WHERE NOT EXISTS (SELECT FROM hashed up WHERE up.relid = h.root AND up.root <> h.root)
-), config(relid, condition) AS (
-    SELECT u.relid, u.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS u(relid, condition)
-)
-SELECT c.oid, n.nspname, c.relname, rn.nspname, rc.relname, c.relpages, coalesce(config.condition, '')
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN topmost ON topmost.relid = c.oid
-LEFT JOIN pg_class rc ON rc.oid = topmost.root
-LEFT JOIN pg_namespace rn ON rn.oid = rc.relnamespace
-LEFT JOIN config ON config.relid = c.oid
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-  AND (config.relid IS NOT NULL OR NOT EXISTS (
-      SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
-"""
-
-_COLUMNS = """
-WITH RECURSIVE based(typ, base) AS (
-    SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
-  UNION ALL
-    SELECT d.oid, b.base FROM pg_type d JOIN based b ON d.typbasetype = b.typ WHERE d.typtype = 'd'
-)
-SELECT a.attrelid, a.attname,
-       CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END,
-       CASE WHEN EXISTS (SELECT FROM pg_cast k WHERE k.castsource = t.oid AND k.casttarget = 'text'::regtype)
-            THEN pn.nspname::text ELSE '' END,
-       p.proname
-FROM pg_attribute a
-JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
-JOIN based b ON b.typ = a.atttypid
-JOIN pg_type t ON t.oid = b.base
-JOIN pg_proc p ON p.oid = t.typoutput
-JOIN pg_namespace pn ON pn.oid = p.pronamespace
-WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v' AND a.attrelid >= 16384
-ORDER BY a.attrelid, a.attname
-"""
-
-
-def tables(connection: Connection) -> tuple[Table, ...]:
-    """Every table whose rows a dump holds, the largest first. Foreign tables are not read."""
-    columns: dict[int, list[Column]] = {}
-    for relation, name, base, schema, function in fetch(connection, _COLUMNS):
-        column = Column(name, base, quoted(schema, function) if schema else "")
-        columns.setdefault(relation, []).append(column)
-    found = [
-        Table(schema, name, label(root_schema or schema, root or name), pages, tuple(columns.get(oid, ())), condition)
-        for oid, schema, name, root_schema, root, pages, condition in fetch(connection, _TABLES)
-    ]
-    return tuple(sorted(found, key=lambda each: (-each.pages, each.schema, each.name)))
-
-
-def label(*names: str) -> str:
-    """A readable name, quoted by one rule that does not depend on the server's version."""
-    return schema_fingerprint.label(*names)
 
 
 def contents(
@@ -266,17 +193,19 @@ def settle_sequences(before: Fingerprint, connection: Connection) -> Fingerprint
     return before.model_copy(update={"sequences": settled})
 
 
-# An object is read in pieces through its own descriptor, which is closed at once: open ones are found by a
-# linear search. Reading by offsets makes holes equal to zeros, as they are in a dump.
+# An object is read in pieces; reading by offsets makes holes equal to zeros, as they are in a dump. Its size
+# comes through a descriptor that is closed at once, because open ones are found by a linear search.
 _LARGE_OBJECTS = """
 SELECT count(DISTINCT o.loid),
-       coalesce(sum(hashint4extended(2, hashint8extended(s.size, o.loid::int8) # coalesce(hashtextextended(
+       coalesce(sum(hashint4extended(2, hashint8extended(o.size, o.loid::int8) # coalesce(hashtextextended(
            lo_get(o.loid, piece, 65536)::text COLLATE "C", hashint4extended(3, piece)), 0))), 0)
-FROM (SELECT oid AS loid FROM pg_largeobject_metadata OFFSET 0) AS o
-CROSS JOIN LATERAL (SELECT lo_open(o.loid, 262144) AS fd OFFSET 0) AS f
-CROSS JOIN LATERAL (SELECT lo_lseek64(f.fd, 0, 2) AS size OFFSET 0) AS s
-CROSS JOIN LATERAL (SELECT lo_close(f.fd) AS closed OFFSET 0) AS c
-CROSS JOIN LATERAL generate_series(0::int8, greatest(s.size - 1, 0) + c.closed, 65536) AS piece
+FROM (
+    SELECT m.oid AS loid, (
+        SELECT CASE WHEN lo_close(sized.fd) = 0 THEN sized.size END FROM (
+            SELECT opened.fd, lo_lseek64(opened.fd, 0, 2) AS size FROM (
+                SELECT lo_open(m.oid, 262144) AS fd OFFSET 0) AS opened OFFSET 0) AS sized) AS size
+    FROM pg_largeobject_metadata AS m OFFSET 0) AS o
+CROSS JOIN LATERAL generate_series(0::int8, greatest(o.size - 1, 0), 65536) AS piece
 """
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecom_platform.backup.fingerprint_sql import quoted
 from ecom_platform.clients import sql
 from ecom_platform.clients.commands import run
 from ecom_platform.clients.pipes import InputOf
@@ -177,30 +176,6 @@ class _Work:
                 " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
                 (self.name,),
             )
-
-
-def run_roles(copy: Copy, admin: DatabaseAccess, programs: Path, folder: Path) -> list[str]:
-    """Runs an archive of roles (SQL of pg_dumpall); its errors. That the superuser is there is none."""
-    script = folder / "roles.sql"
-    script.touch(mode=0o600)
-    with script.open("wb") as file:
-        copy(file.write)
-    argv: list[str | Path] = [programs / "psql", f"--dbname={admin.url}", "--no-psqlrc", "--quiet", "--no-password"]
-    environment = sql.libpq_environment(admin)
-    done = run([*argv, f"--file={script}"], timeout=600, check=False, environment=environment, keep=None)
-    errors = [line.partition("ERROR:")[2].strip() for line in done.stderr.splitlines() if "ERROR:" in line]
-    there = f'role "{sql.user_of(admin)}" already exists'
-    return [each for each in errors if each != there] + ([] if done.code == 0 else [f"psql: exit code {done.code}"])
-
-
-def create_roles(admin: DatabaseAccess, roles: Iterable[str]) -> tuple[str, ...]:
-    """Makes those roles that are not there, without the right to log in; the new ones."""
-    with sql.connect(admin) as connection:
-        known = {name for (name,) in sql.fetch(connection, "SELECT rolname FROM pg_catalog.pg_roles")}
-        missing = tuple(name for name in roles if name not in known)
-        for name in missing:
-            connection.execute(f"CREATE ROLE {quoted(name)} NOLOGIN".encode())
-    return missing
 
 
 def cause(error: CommandFailed | CorruptBackup) -> str:

@@ -13,13 +13,13 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
+from ecom_platform.backup.fingerprint_sql import label
 from ecom_platform.clients.sql import fetch, translated
 
 if TYPE_CHECKING:
     from ecom_platform.clients.sql import Connection
 
 _HEADING = re.compile(r"^-- objects: (?P<title>.+?)(?: from (?P<first>\d+))?(?: until (?P<last>\d+))?$", re.MULTILINE)
-_SIMPLE = re.compile(r"^[a-z_][a-z0-9_$]*$")
 _QUALIFIER = re.compile(r'(?:[\w$]+|\\"(?:[^"\\]|\\.)*?\\")\.(?=[\w\\])')
 _DIGITS = 24  # 96 bits: no two definitions of one name meet by chance
 
@@ -49,11 +49,6 @@ class Part(NamedTuple):
     first: int
     last: int
     query: str
-
-
-def label(*names: str) -> str:
-    """A readable name, quoted by one rule: servers quote by their list of keywords, which grows."""
-    return ".".join(name if _SIMPLE.match(name) else '"' + name.replace('"', '""') + '"' for name in names)
 
 
 @cache

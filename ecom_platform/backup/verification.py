@@ -1,24 +1,37 @@
-"""Proves a snapshot: restores it into a throw-away server and compares it with its fingerprint.
+"""Proves a snapshot: restores it into a throw-away server and compares it with its fingerprint; or
+restores it for good into a database that somebody names, and compares it there.
 
-Goes here: the order of a verification, its clock, and which errors are a verdict. The live database is
-never touched. Not here: which snapshot, from which store (proof.py).
+Goes here: the order of the steps, their clock, and which errors are a verdict. A verification never touches
+the live database. Not here: which snapshot, from which store (proof.py).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ecom_platform.backup import fingerprints, schema_fingerprint
+from ecom_platform.backup import fingerprints
 from ecom_platform.backup.compare import compare
+from ecom_platform.backup.fingerprint_tables import tables
 from ecom_platform.backup.fingerprints import Fingerprint, TableContent
-from ecom_platform.backup.restore import ROLES, Copy, Restored, Steps, cause, create_roles, restore_archives, run_roles
+from ecom_platform.backup.postgres_tools import tools_for
+from ecom_platform.backup.restore import ROLES, Copy, Restored, Steps, cause, restore_archives
+from ecom_platform.backup.restore_target import (
+    WithoutLog,
+    create_roles,
+    drop_unknown_public,
+    refuse_unfit,
+    run_roles,
+    what_is_there,
+)
 from ecom_platform.backup.scratch import ScratchServer, create_database, loopback, scratch_server, server_programs
 from ecom_platform.clients import sql
-from ecom_platform.errors import CommandFailed, CorruptBackup
+from ecom_platform.errors import CommandFailed, CorruptBackup, ProofFailed
 from ecom_platform.verdicts import Outcome, Verdict, failed, inconclusive, passed, worst
 
 if TYPE_CHECKING:
@@ -28,12 +41,14 @@ ReadPath = Callable[["DatabaseAccess"], Verdict]
 
 _RESTORES = "the archives restore"
 _ROLES = "every role is there"
+_TOLD = 5  # differences and errors told in one message
 
 # What pg_restore says when this server, not the backup, is the reason.
 _SERVER_LACKS = (
     "is not available",
     "No space left on device",
     "not supported by this build",
+    "not supported in this build",
     "unsupported XML feature",
     "could not access file",
     "shared_preload_libraries",
@@ -93,92 +108,124 @@ def verify_snapshot(
     clock = time.monotonic()
     programs = server_programs(expected.server)
     with scratch_server(scratch_folder, needed=space_needed, programs=programs, superuser=expected.superuser) as server:
-        proof = _Proof(expected, server, progress)
+        target = create_database(server.admin, "restored", encoding=expected.encoding, collation=expected.collation)
+        proof = _Proof(expected, target, programs, progress)
         proof.seconds["server"] = time.monotonic() - clock
         try:
-            proof.restore(archives)
+            proof.verdicts += _restore_roles(expected, archives, server)
+            drop_unknown_public(expected, target)
+            proof.restore(archives, server.folder, tuned=True)
         except (CorruptBackup, CommandFailed) as error:
             proof.verdicts.append(_judged(error))
         else:
-            proof.compare(read_path)
-    return proof.verification(time.monotonic() - clock)
+            proof.compare()
+            if read_path is not None:
+                with proof.timed("read_path"):
+                    proof.verdicts.append(read_path(loopback(target)))
+    return replace(proof.verification(), total=time.monotonic() - clock)
+
+
+def restore_to_database(
+    manifest_fingerprint: Mapping[str, Any],
+    archives: Mapping[str, Copy],
+    target: DatabaseAccess,
+    *,
+    folder: Path,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Verification:
+    """Restore for good into the target, a database with nothing in it, and compare it there.
+
+    Roles that the database names and the server lacks are made, without the right to log in.
+    Nobody may write to the target before this returns. folder: for the schema's archive meanwhile.
+    Raises RefusedError if the target holds anything or cannot hold this, CommandFailed or
+    CorruptBackup if it does not restore, ProofFailed if it is not what was dumped.
+    """
+    expected = fingerprints.read(manifest_fingerprint)
+    with sql.connect(target) as connection:
+        found = fingerprints.facts(connection)
+        refuse_unfit(expected, found, target, what_is_there(connection))
+    progress(f"making roles: {', '.join(create_roles(target, expected.roles)) or 'none is missing'}")
+    proof = _Proof(expected, target, tools_for(max(found.server, expected.server)).folder, progress)
+    drop_unknown_public(expected, target)
+    try:
+        with TemporaryDirectory(dir=folder, prefix="restore-") as place:
+            proof.restore({name: copy for name, copy in archives.items() if name != ROLES}, Path(place), tuned=False)
+    except (CorruptBackup, CommandFailed) as error:
+        advice = f"The database holds part of the snapshot: drop and create it before the next try. {error.next_step}"
+        raise type(error)(f"restore into {target.url}", f"{error.tried}: {error.seen}", advice.strip()) from error
+    proof.compare()
+    verification = proof.verification()
+    if verification.outcome is not Outcome.PASSED:
+        wrong = [str(each) for each in verification.verdicts if not each.passed]
+        raise ProofFailed(f"compare {target.url} with the snapshot", "; ".join(wrong[:_TOLD]), "Do not use it.")
+    return verification
 
 
 class _Proof:
-    def __init__(self, expected: Fingerprint, server: ScratchServer, progress: Callable[[str], None]) -> None:
-        self.expected, self.server, self.progress = expected, server, progress
+    """One restore into one target and the judgement of what came back."""
+
+    def __init__(
+        self, expected: Fingerprint, target: DatabaseAccess, programs: Path, progress: Callable[[str], None]
+    ) -> None:
+        self.expected, self.target, self.programs, self.progress = expected, target, programs, progress
         self.verdicts: list[Verdict] = []
         self.seconds: dict[str, float] = {}
         self.restored = Restored()
         self.contents: dict[str, TableContent] = {}
-        self.target = create_database(
-            server.admin, "restored", encoding=expected.encoding, collation=expected.collation
-        )
+        self._clock = time.monotonic()
 
-    def restore(self, archives: Mapping[str, Copy]) -> None:
-        self.verdicts += restore_roles(self.expected, archives, self.server.admin, self.server)
+    def restore(self, archives: Mapping[str, Copy], folder: Path, *, tuned: bool) -> None:
+        """tuned: the server is thrown away, so that its tables need no log while they are filled."""
+        logging = WithoutLog(self.target) if tuned else None
+        steps = Steps(beside_indexes=self._read_contents)
+        if logging:
+            steps = Steps(logging.off, logging.on, self._read_contents)
         self.restored = restore_archives(
-            archives,
-            self.target,
-            programs=self.server.programs,
-            folder=self.server.folder,
-            steps=Steps(beside_indexes=self.read_contents),
-            progress=self.progress,
+            archives, self.target, programs=self.programs, folder=folder, steps=steps, progress=self.progress
         )
         self.seconds |= self.restored.seconds
         self.verdicts.append(passed(_RESTORES, f"{len(archives)} archives, {self.restored.plain_bytes:,} bytes"))
 
-    def read_contents(self) -> None:
+    def _read_contents(self) -> None:
         """Every table by itself, in no transaction: locks would hold up the building of indexes."""
-        began = time.monotonic()
-        with sql.connect(self.target) as connection, fingerprints.pinned(connection):
-            self.contents = fingerprints.contents(connection, fingerprints.tables(connection))
-        self.seconds["fingerprint"] = time.monotonic() - began
+        with self.timed("fingerprint"), sql.connect(self.target) as connection, fingerprints.pinned(connection):
+            self.contents = fingerprints.contents(connection, tables(connection))
 
-    def compare(self, read_path: ReadPath | None) -> None:
-        began = time.monotonic()
+    def compare(self) -> None:
         self.progress("comparing")
-        with sql.connect(self.target) as connection, fingerprints.pinned(connection):
-            observed = Fingerprint(
-                tables=self.contents,
-                sequences=fingerprints.sequences(connection),
-                large_objects=fingerprints.large_objects(connection),
-                objects=schema_fingerprint.objects(connection),
-                roles=schema_fingerprint.roles(connection),
-                **fingerprints.facts(connection)._asdict(),
-            )
-        self.verdicts += compare(self.expected, observed)
-        self.seconds["compare"] = time.monotonic() - began
-        if read_path is not None:
-            began = time.monotonic()
-            self.verdicts.append(read_path(loopback(self.target)))
-            self.seconds["read_path"] = time.monotonic() - began
+        with self.timed("compare"), sql.connect(self.target) as connection:
+            observed = fingerprints.with_contents(connection, self.contents)
+            self.verdicts += compare(self.expected, observed)
 
-    def verification(self, total: float) -> Verification:
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[phase] = time.monotonic() - began
+
+    def verification(self) -> Verification:
         return Verification(
             verdicts=tuple(self.verdicts),
             seconds=self.seconds | {"read": self.restored.reading},
-            total=total,
+            total=time.monotonic() - self._clock,
             plain_bytes=self.restored.plain_bytes,
             rows=sum(each.rows for each in self.contents.values()),
             tables=len(self.contents),
         )
 
 
-def restore_roles(
-    expected: Fingerprint, archives: Mapping[str, Copy], admin: DatabaseAccess, server: ScratchServer
-) -> list[Verdict]:
+def _restore_roles(expected: Fingerprint, archives: Mapping[str, Copy], server: ScratchServer) -> list[Verdict]:
     """Roles from the snapshot's own archive if it has one; those that are then missing are made, so that
     the rest can be judged.
     """
-    said = run_roles(archives[ROLES], admin, server.programs, server.folder) if ROLES in archives else []
-    missing = create_roles(admin, expected.roles)
+    said = run_roles(archives[ROLES], server.admin, server.programs, server.folder) if ROLES in archives else []
+    missing = create_roles(server.admin, expected.roles)
     if ROLES not in archives:
         return []
     problems = [
-        failed(_ROLES, f"role {name}: not in the archive of roles, but the database names it") for name in missing
+        failed(_ROLES, f"role {name}: the database names it, the archive of roles does not") for name in missing
     ]
-    problems += [failed(_ROLES, each) for each in said[:5]]
+    problems += [failed(_ROLES, each) for each in said[:_TOLD]]
     return problems or [passed(_ROLES, f"{len(expected.roles)} roles that the database names")]
 
 
