@@ -1,0 +1,175 @@
+"""Retention in real stores: what it removes, what it leaves behind, and what it does after a kill."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ecom_platform.backup import catalogue
+from ecom_platform.backup.manifest import MANIFEST, Manifest, Removal, Status, removal_key
+from ecom_platform.backup.retention_apply import Applied, apply_retention, sweep
+from ecom_platform.backup.retention_guard import Limits
+from ecom_platform.backup.retention_policy import read_policy
+from ecom_platform.clients.objects import open_store
+from ecom_platform.errors import RefusedError
+from ecom_platform.platforms.protocol import StoreAccess
+from tests.backup.servers import ObjectServer
+from tests.backup.snapshots import SHOP, SOURCE, Taker, signing_key
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def taker(request: pytest.FixtureRequest, tmp_path: Path) -> Taker:
+    if request.param == "folder":
+        return Taker((open_store(StoreAccess("local", f"file://{tmp_path}/store")),), signing_key())
+    server: ObjectServer = request.getfixturevalue("s3_server")
+    return Taker((open_store(server.access(f"retention/{tmp_path.name}")),), signing_key())
+
+
+def prove(taker: Taker, manifest: Manifest) -> None:
+    catalogue.record_proof(taker.stores[0], manifest, {"outcome": "passed"}, taker.key)
+
+
+def apply(taker: Taker, rules: dict[str, object], share: float = 1.0) -> list[Applied]:
+    return apply_retention(
+        taker.stores[0],
+        shop=SHOP,
+        policy=read_policy(rules, "the test"),
+        limits=Limits(share=share),
+        key=taker.key,
+        by="a test",
+        progress=print,
+        trusted=taker.trusted,
+    )
+
+
+def keys(taker: Taker) -> list[str]:
+    return sorted(each.key for each in taker.stores[0].list())
+
+
+def read(taker: Taker) -> catalogue.Catalogue:
+    return catalogue.read_catalogue(taker.stores[0], shop=SHOP, trusted=taker.trusted)
+
+
+def test_what_is_removed_is_gone_and_its_removal_is_a_record(taker: Taker) -> None:
+    first, second, third = (taker.take() for _ in range(3))
+    prove(taker, first)
+    prove(taker, third)
+    (applied,) = apply(taker, {"keep-last": 2})
+    assert [each.snapshot for each in applied.removals] == [first.id]
+    assert not any(key.startswith(first.folder) for key in keys(taker))
+    assert removal_key(SHOP, SOURCE, first.id) in keys(taker)
+    found = read(taker)
+    assert [each.manifest.id for each in found.entries] == [third.id, second.id]
+    assert found.problems == (), "the chain can be followed past what was removed"
+    assert found.removals[SOURCE, first.id].reasons == ("no rule keeps it",)
+    assert found.removals[SOURCE, first.id].by == "a test"
+    assert catalogue.status(taker.stores[0], first, trusted=taker.trusted) is Status.EXPIRED
+
+
+def test_applying_again_changes_nothing(taker: Taker) -> None:
+    for _ in range(3):
+        prove(taker, taker.take())
+    apply(taker, {"keep-last": 1})
+    before = keys(taker)
+    (again,) = apply(taker, {"keep-last": 1})
+    assert again.removals == ()
+    assert keys(taker) == before
+
+
+def test_the_chain_holds_through_many_removals(taker: Taker) -> None:
+    for _ in range(5):
+        prove(taker, taker.take())
+        apply(taker, {"keep-last": 2})
+    found = read(taker)
+    assert (len(found.entries), len(found.removals), found.problems) == (2, 3, ())
+
+
+def test_a_refusal_removes_nothing(taker: Taker) -> None:
+    taken = [taker.take() for _ in range(4)]
+    for each in taken:
+        prove(taker, each)
+    before = keys(taker)
+    (applied,) = apply(taker, {"keep-last": 1}, share=0.5)
+    assert "3 of 4 would go at once" in applied.plan.refused[0]
+    assert keys(taker) == before
+
+
+def test_a_catalogue_with_a_problem_loses_nothing(taker: Taker) -> None:
+    taken = [taker.take() for _ in range(3)]
+    for each in taken:
+        prove(taker, each)
+    for key in [each for each in keys(taker) if each.startswith(taken[1].folder)]:
+        taker.stores[0].delete(key)
+    before = keys(taker)
+    (applied,) = apply(taker, {"keep-last": 1})
+    assert "it is missing" in applied.plan.refused[0]
+    assert keys(taker) == before
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_removal_that_was_killed_is_finished_by_the_next_run(taker: Taker, done: int) -> None:
+    """After the record, and after any number of deleted objects."""
+    first, second = taker.take(), taker.take()
+    prove(taker, second)
+    (store,) = taker.stores
+    entry = catalogue.find_entry(read(taker), "x", first.id)
+    removal = Removal(
+        snapshot=first.id,
+        at=datetime.now(UTC),
+        snapshot_at=first.snapshot_at,
+        manifest=entry.digest,
+        reasons=("killed after this",),
+        by="a test",
+        previous=first.previous,
+    )
+    catalogue.record_removal(store, removal, first, taker.key)
+    for key in sorted(each for each in keys(taker) if each.startswith(first.folder))[:done]:
+        store.delete(key)
+    assert first.id not in [each.id for each in catalogue.snapshots(store, trusted=taker.trusted)]
+    apply(taker, {"keep-last": 5})
+    sweep(store, shop=SHOP, leased=lambda _: False, progress=print, age=timedelta(0), trusted=taker.trusted)
+    assert not any(key.startswith(first.folder) for key in keys(taker))
+    assert read(taker).problems == ()
+
+
+def leave(taker: Taker) -> Manifest:
+    """What a dump leaves that died before its manifest."""
+    left = taker.take()
+    taker.stores[0].delete(f"{left.folder}/{MANIFEST}")
+    return left
+
+
+def test_what_a_broken_dump_left_is_swept_when_it_is_old_and_nobody_is_at_it(taker: Taker) -> None:
+    sound = taker.take()
+    left = leave(taker)
+    (store,) = taker.stores
+
+    def swept(age: timedelta, leased: set[str]) -> list[str]:
+        return sweep(
+            store, shop=SHOP, leased=lambda each: each in leased, progress=print, age=age, trusted=taker.trusted
+        )
+
+    assert list(read(taker).unfinished) == [left.folder]
+    assert swept(timedelta(hours=1), set()) == []
+    assert swept(timedelta(0), {SOURCE}) == []
+    assert swept(timedelta(0), {"database/other"}) == [left.folder]
+    assert not any(key.startswith(left.folder) for key in keys(taker))
+    assert catalogue.find(store, "latest", trusted=taker.trusted) == sound
+    assert swept(timedelta(0), set()) == []
+
+
+def test_nothing_is_swept_while_a_manifest_may_have_been_taken_away(taker: Taker) -> None:
+    left = leave(taker)
+    prove_without_manifest(taker, left)
+    with pytest.raises(RefusedError, match="its manifest is missing"):
+        sweep(taker.stores[0], shop=SHOP, leased=lambda _: False, progress=print, age=timedelta(0))
+    assert left.part("data").key in keys(taker)
+
+
+def prove_without_manifest(taker: Taker, manifest: Manifest) -> None:
+    (store,) = taker.stores
+    catalogue.write_manifest(store, manifest, taker.key)
+    prove(taker, manifest)
+    store.delete(f"{manifest.folder}/{MANIFEST}")
