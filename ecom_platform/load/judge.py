@@ -26,7 +26,7 @@ HELD_SHARE = 0.99
 
 
 def judge(result: LoadResult, thresholds: Thresholds, load: Load) -> list[Verdict]:
-    """The load gate: requests, and how busy the target was."""
+    """The load gate: the five verdicts of judge_requests and the two of judge_usage, in their order."""
     verdicts = judge_requests(
         result,
         p95_ms=thresholds.p95_ms,
@@ -45,7 +45,7 @@ def judge_requests(
     requests_per_second: float,
     minimum_requests: int = 1,
 ) -> list[Verdict]:
-    """Verdicts on the schedule, the errors, the latency and the rate; never empty."""
+    """Verdicts on the target's presence, the schedule, the errors, the latency and the rate, in this order."""
     behind = why_behind(result)
     return [
         _reached(result),
@@ -126,10 +126,10 @@ def _latency(result: LoadResult, limit: float, minimum: int, behind: str) -> Ver
 
 
 def _rate(result: LoadResult, wanted: float, minimum: int, behind: str) -> Verdict:
-    claim = f"{wanted:g} requests/s are held for {result.duration:g} s"
+    claim = f"{wanted:.6g} requests/s are held for {result.duration:g} s"
     achieved, offered = result.achieved_rate, result.offered_rate
     numbers = {"observed": achieved, "offered": offered, "limit": wanted, "samples": float(result.requests)}
-    seen = f"{achieved:.4g} right answers/s of {offered:.4g} requests/s offered"
+    seen = f"{achieved:.1f} right answers/s of {offered:.1f} requests/s offered"
     if not result.requests:
         return inconclusive(claim, "no request was sent")
     if behind:
