@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -41,12 +42,18 @@ class PartStatus:
 
 
 class Lifecycle:
-    """leftovers: more processes of this platform than the marked ones; they may be there after a crash."""
+    """leftovers: more processes of this platform than the marked ones; they may be there after a crash.
 
-    def __init__(self, layout: Layout, parts: Parts, leftovers: Callable[[], list[int]]) -> None:
+    sockets: files outside the state folder that parts leave behind.
+    """
+
+    def __init__(
+        self, layout: Layout, parts: Parts, leftovers: Callable[[], list[int]], sockets: Callable[[], list[Path]]
+    ) -> None:
         self._layout = layout
         self._parts = parts
         self._leftovers = leftovers
+        self._sockets = sockets
 
     @contextmanager
     def alone(self, purpose: str, progress: Progress) -> Iterator[None]:
@@ -123,6 +130,8 @@ class Lifecycle:
                 f"still there: {', '.join(f'{each.name()} ({each.pid})' for each in left)}",
                 "They may wait for a disk; try again, or end them by hand.",
             )
+        for socket in self._sockets():
+            socket.unlink()
 
     def reset(self, progress: Progress) -> None:
         """End everything and remove the state folder."""

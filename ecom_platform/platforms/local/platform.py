@@ -73,11 +73,14 @@ class LocalPlatform:
         self.switchboard = Switch(self.layout, self.ports, shop)
         self.dagster = DagsterHome(self.layout, self.ports)
         self.services = Services(self.parts, self.ports, self.switchboard, self._environment, program)
-        self._life = Lifecycle(self.layout, self.parts, self.postgres.processes)
+        self._life = Lifecycle(self.layout, self.parts, self.postgres.processes, self._s3_sockets)
 
     @cached_property
     def _s3(self) -> SeaweedFS:
         return SeaweedFS(self.layout, self.ports, self.shop)
+
+    def _s3_sockets(self) -> list[Path]:
+        return self._s3.sockets() if self._has_managed_store() else []
 
     # Life
 

@@ -1,7 +1,7 @@
 """The managed S3 server: SeaweedFS as one process, with credentials, its other doors closed.
 
-Its filer, volume and master answer on ports of their own; keys for their tokens keep strangers from
-going around S3's credentials. Not here: the objects.
+Its master, filer and volumes have ports of their own, which must not lead around S3's credentials:
+their gRPC asks for a certificate, the volumes' HTTP for a token, the rest is off. Not here: the objects.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ FLAGS = (
     "-ip.bind=127.0.0.1",
     "-master.peers=none",  # else it looks for others for 9 to 17 s before it takes writes
     "-master.telemetry=false",
+    # The master's and the filer's HTTP; over it anybody could delete a bucket, even a locked one.
+    "-disableHttp",
     "-master.volumeSizeLimitMB=1024",
     "-volume.max=0",  # as many as the disk has room for
     "-volume.preStopSeconds=1",
