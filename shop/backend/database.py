@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
+from asyncpg import DataError
 from asyncpg.pool import PoolConnectionProxy
 
 from shop.backend.config import Config
@@ -45,6 +46,7 @@ _AWAY = (
 )
 _SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
 _CONTENTION = (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError)
+_TROUBLE = (*_AWAY, *_SCHEMA, *_CONTENTION)
 
 
 class Database:
@@ -61,6 +63,7 @@ class Database:
             max_size=self._config.pool_size,
             timeout=ACQUIRE_SECONDS,
             command_timeout=QUERY_SECONDS,
+            # An idle colour gives its connections back.
             max_inactive_connection_lifetime=60.0,
             # The default reset costs a round trip per request; nothing here changes a session's settings.
             reset=_no_reset,
@@ -86,53 +89,64 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for some statements; raises ApiError 503 when the database does not serve."""
-        assert self._pool is not None, "open() comes first"
-        with _told_as_503():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        try:
+            connection = await self._acquire()
+            try:
                 yield connection
+            finally:
+                await self._release(connection)
+        except DataError:  # ours: an argument that does not fit its statement
+            raise
+        except _TROUBLE as error:
+            raise _told(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction that commits when the block ends well."""
-        async with self.connection() as connection:
-            with _told_as_503():
-                async with connection.transaction():
-                    yield connection
+        async with self.connection() as connection, connection.transaction():
+            yield connection
 
     async def rows(self, sql: str, *arguments: object) -> list[Row]:
-        async with self.connection() as connection:
-            found: list[Row] = await connection.fetch(sql, *arguments)
-            return found
+        """One statement's rows. The catalogue lives on this: no context manager, which costs as much as the rest."""
+        try:
+            connection = await self._acquire()
+            try:
+                found: list[Row] = await connection.fetch(sql, *arguments)
+            finally:
+                await self._release(connection)
+        except DataError:  # ours: an argument that does not fit its statement
+            raise
+        except _TROUBLE as error:
+            raise _told(error) from error
+        return found
 
     async def row(self, sql: str, *arguments: object) -> Row | None:
-        async with self.connection() as connection:
-            return await connection.fetchrow(sql, *arguments)
+        """One statement's first row, or None."""
+        found = await self.rows(sql, *arguments)
+        return found[0] if found else None
+
+    async def _acquire(self) -> Connection:
+        assert self._pool is not None, "open() comes first"
+        # The pool's own timeout would make a task for each request.
+        async with asyncio.timeout(ACQUIRE_SECONDS):
+            return await self._pool.acquire()
+
+    async def _release(self, connection: Connection) -> None:
+        assert self._pool is not None
+        await self._pool.release(connection, timeout=ACQUIRE_SECONDS)
 
 
 async def _no_reset(_connection: Connection) -> None:
     return
 
 
-@contextmanager
-def _told_as_503() -> Iterator[None]:
-    try:
-        yield
-    except ApiError:
-        raise
-    except asyncpg.DataError:  # our own mistake, not the server's absence
-        raise
-    except _SCHEMA as error:
-        raise _unavailable(
-            error, "schema_not_ready", "the database's schema is not the one this version needs"
-        ) from error
-    except _CONTENTION as error:
-        raise _unavailable(error, "busy", "too many people want the same thing at once; try again") from error
-    except _AWAY as error:
-        raise _unavailable(
-            error, "database_unavailable", "the database does not answer; try again in a moment"
-        ) from error
-
-
-def _unavailable(error: Exception, code: str, message: str) -> ApiError:
-    _log.warning("%s: %s", code, type(error).__name__)
-    return ApiError(503, code, message, {"Retry-After": "1"})
+def _told(error: Exception) -> ApiError:
+    """The database's trouble as the answer that people get."""
+    if isinstance(error, _SCHEMA):
+        found = ("schema_not_ready", "the database's schema is not the one this version needs")
+    elif isinstance(error, _CONTENTION):
+        found = ("busy", "too many people want the same thing at once; try again")
+    else:
+        found = ("database_unavailable", "the database does not answer; try again in a moment")
+    _log.warning("%s: %s", found[0], type(error).__name__)
+    return ApiError(503, *found, {"Retry-After": "1"})

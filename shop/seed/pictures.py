@@ -201,7 +201,7 @@ def draw(picture: str, colour: int) -> bytes:
     """One picture as PNG; `picture` of a Kind, `colour` an index into COLOURS."""
     pen = _Pen(_PALETTES[colour])
     _DRAWINGS[picture](pen)
-    small = pen.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS).quantize(64, dither=Image.Dither.NONE)
+    small = pen.image.reduce(_SMOOTH).quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     stream = io.BytesIO()
     small.save(stream, "PNG", optimize=True)
     return stream.getvalue()

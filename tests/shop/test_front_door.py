@@ -68,8 +68,10 @@ def test_a_body_that_is_too_large_is_told_so_through_the_door(frontend: Program,
 
 def test_without_a_backend_it_lives_is_not_ready_and_says_why(folder: Path) -> None:
     with running("shop.frontend", {"BACKEND": f"127.0.0.1:{free_port()}"}, folder) as program:
-        answers = [program.get(path) for path in ("/readyz", "/api/products", "/media/mug-1.png")]
+        with ThreadPoolExecutor(3) as threads:
+            answers = list(threads.map(program.get, ("/readyz", "/api/products", "/media/mug-1.png")))
         assert {answer.status_code for answer in answers} == {503}
+        assert answers[0].elapsed.total_seconds() < 1
         assert {answer.json()["error"]["code"] for answer in answers} == {"backend_unavailable"}
         assert program.get("/").status_code == 200
 

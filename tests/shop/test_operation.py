@@ -146,8 +146,8 @@ def test_a_frozen_database_is_told_in_bounded_time_and_found_again(
     with running("shop.backend", backend_environment(fragile, media, "frozen"), folder, "/readyz") as program:
         frozen = _freeze(fragile.server)
         try:
-            with ThreadPoolExecutor(12) as threads:  # more than the pool has connections
-                answers = list(threads.map(lambda _: program.get("/api/products"), range(12)))
+            with ThreadPoolExecutor(24) as threads:  # more than the pool has connections
+                answers = list(threads.map(lambda _: program.get("/api/products"), range(24)))
             assert {answer.status_code for answer in answers} == {503}
             assert max(answer.elapsed.total_seconds() for answer in answers) < 10
             assert program.status("/healthz") == 200
