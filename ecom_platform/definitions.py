@@ -27,13 +27,18 @@ STAGES = {
 
 
 def build_defs(
-    shops: Sequence[Shop], settings: Settings, overrides: Mapping[str, object] | None = None
+    shops: Sequence[Shop],
+    settings: Settings,
+    overrides: Mapping[str, object] | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
 ) -> dg.Definitions:
-    """The code location of these shops. overrides: resources by name, for tests."""
+    """The code location of these shops. overrides: resources by name, for tests. loggers: more of them."""
     parts = [_shop_definitions(shop, settings, prefix=_prefix(shop, shops)) for shop in shops]
     resources = {"platforms": PlatformsResource(state=str(settings.state)), "notifier": NotifierResource()}
     # One process per run: the steps wait for programs (dump, restore, load), they do not compute.
-    common = dg.Definitions(resources={**resources, **(overrides or {})}, executor=dg.in_process_executor)
+    common = dg.Definitions(
+        resources={**resources, **(overrides or {})}, executor=dg.in_process_executor, loggers=loggers
+    )
     return dg.Definitions.merge(common, *parts)
 
 

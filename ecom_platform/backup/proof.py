@@ -21,7 +21,7 @@ from ecom_platform.backup.manifest import Manifest
 from ecom_platform.backup.restore import Copy
 from ecom_platform.backup.scratch import space_for, sweep
 from ecom_platform.backup.signing import ensure_signing_key
-from ecom_platform.backup.verification import Verification, verify_snapshot
+from ecom_platform.backup.verification import Verification, restore_to_database, verify_snapshot
 from ecom_platform.clients.objects import ObjectStore, open_store
 from ecom_platform.clients.sql import split_url, url_with_password
 from ecom_platform.clients.web import session
@@ -112,8 +112,6 @@ def restore_to(
 
     Raises RefusedError if it is not empty, ProofFailed if what came back is not what was dumped.
     """
-    from ecom_platform.backup.restore_target import restore_to_database
-
     stored, manifest = _chosen(platform, shop, database, snapshot, store)
     target = split_url(target_file.read_text(encoding="utf-8").strip())
     progress(f"restoring {manifest.id} from {stored.name} into {target.url}")

@@ -146,14 +146,18 @@ def _set_hold(context: Context, snapshot: str, *, held: bool, reason: str) -> No
 
 
 def _print_table(lines: list[dict[str, object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("store", "source", "snapshot", "taken", "status", "held", "stored bytes")
+    """One line a snapshot, cut for no terminal: ids are there to be copied."""
     for each in lines:
-        columns = (each["store"], each["source"], each["id"], each["snapshot_at"], each["status"])
-        table.add_row(*map(str, columns), "yes" if each["held"] else "", f"{each['stored_bytes']:,}")
-    Console().print(table)
+        held = "held" if each["held"] else ""
+        columns = (
+            each["store"],
+            each["source"],
+            each["id"],
+            each["status"],
+            f"{each['stored_bytes']:>15,} bytes",
+            held,
+        )
+        click.echo("  ".join(f"{column!s:<14}" for column in columns).rstrip())
 
 
 def _ops(configs: dict[tuple[str, ...], dict[str, str]]) -> dict[str, object]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from ecom_platform.cli.context import Context
-from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi, Followed
+from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
 from ecom_platform.errors import PreflightError
+from ecom_platform.verdicts import Outcome
 
 POLL_SECONDS = 0.5  # quick enough to look live, and two requests a second cost the webserver nothing
 
@@ -50,63 +51,57 @@ def run_job(
 
 
 def follow_run(api: DagsterApi, run: str, *, seconds: float) -> int:
-    """Print the run's progress to stderr until it ends: 0 succeeded, 1 failed, 3 not over in time."""
+    """Print the run's progress to stderr until it ends: 0 succeeded, 1 failed, 3 inconclusive or not over."""
+    from ecom_platform.cli.run_lines import show_graphql
+
     click.echo(f"run {run}  {api.address}/runs/{run}", err=True)
     cursor: str | None = None
+    outcomes: list[str] = []
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         followed = api.follow(run, cursor)
-        _show(followed)
+        for event in followed.events:
+            show_graphql(event)
+            outcomes += _outcome_of(event)
         cursor = followed.cursor
         if followed.status in TERMINAL and not followed.more:
             click.echo(f"run {run}  {followed.status}", err=True)
-            return 0 if followed.status == "SUCCESS" else 1
+            return exit_code(outcomes, succeeded=followed.status == "SUCCESS")
         if not followed.more:
             time.sleep(POLL_SECONDS)
     click.echo(f"run {run}  not over after {seconds:g} s; it goes on", err=True)
     return 3
 
 
-def _show(followed: Followed) -> None:
-    for event in followed.events:
-        kind, step = event["__typename"], event.get("stepKey") or ""
-        if kind == "ExecutionStepStartEvent":
-            click.echo(f"  … {step}", err=True)
-        elif kind == "ExecutionStepSuccessEvent":
-            click.echo(f"  ✓ {step}", err=True)
-        elif kind == "ExecutionStepFailureEvent":
-            metadata = event.get("failureMetadata") or {}
-            click.echo(f"  ✗ {step}: {metadata.get('description') or _cause(event)}", err=True)
-        elif kind == "ExecutionStepUpForRetryEvent":
-            click.echo(f"  ↻ {step}, again after: {_cause(event)}", err=True)
-        elif kind == "AssetCheckEvaluationEvent":
-            check = event["evaluation"]
-            sign = "✓" if check["success"] else "✗"
-            name = "/".join(check["assetKey"]["path"])
-            click.echo(f"    {sign} {name} {check['checkName']}: {(check['description'] or '')[:160]}", err=True)
-        elif kind == "LogMessageEvent" and event.get("level") in ("INFO", "WARNING", "ERROR", "CRITICAL"):
-            click.echo(f"    {event['message']}", err=True)
+def exit_code(outcomes: Sequence[str], *, succeeded: bool) -> int:
+    """outcomes: of the run's checks that did not pass. A run that only lacks evidence is inconclusive."""
+    if succeeded:
+        return Outcome.PASSED.exit_code
+    lacking = outcomes and set(outcomes) == {Outcome.INCONCLUSIVE.value}
+    return (Outcome.INCONCLUSIVE if lacking else Outcome.FAILED).exit_code
 
 
-def _cause(event: Mapping[str, Any]) -> str:
-    """The deepest message of a step's error: what Dagster wraps around it says nothing new."""
-    error, message = event.get("error"), ""
-    while error:
-        error, message = error.get("cause"), error["message"].strip() or message
-    return message
+def _outcome_of(event: Mapping[str, Any]) -> list[str]:
+    if event["__typename"] != "AssetCheckEvaluationEvent" or event["evaluation"]["success"]:
+        return []
+    entries = event["evaluation"]["metadataEntries"]
+    return [each["text"] for each in entries if each["label"] == "outcome"]
 
 
 def _run_here(context: Context, job: str, *, config: Mapping[str, object], assets: tuple[tuple[str, ...], ...]) -> int:
     import dagster as dg
 
+    from ecom_platform.cli.run_lines import LOGGER, lines_logger
     from ecom_platform.definitions import build_defs
 
-    definition = build_defs([context.shop], context.settings).resolve_job_def(job)
+    definition = build_defs([context.shop], context.settings, loggers={LOGGER: lines_logger}).resolve_job_def(job)
     with dg.DagsterInstance.from_config(str(context.platform.dagster_home())) as instance:
         result = definition.execute_in_process(
             instance=instance,
-            run_config=dict(config),
+            run_config={**config, "loggers": {LOGGER: {}}},
             asset_selection=[dg.AssetKey(list(each)) for each in assets] or None,
             raise_on_error=False,
         )
-    return 0 if result.success else 1
+    click.echo(f"run {result.run_id}  {'SUCCESS' if result.success else 'FAILURE'}", err=True)
+    outcomes = [str(each.metadata["outcome"].value) for each in result.get_asset_check_evaluations() if not each.passed]
+    return exit_code(outcomes, succeeded=result.success)

@@ -36,7 +36,8 @@ query ($run: ID!, $cursor: String, $limit: Int) {
       ... on ExecutionStepFailureEvent { failureMetadata { description } error { message cause { message } } }
       ... on ExecutionStepUpForRetryEvent { error { message cause { message cause { message } } } }
       ... on RunFailureEvent { error { message } }
-      ... on AssetCheckEvaluationEvent { evaluation { checkName success description assetKey { path } } } } } } }
+      ... on AssetCheckEvaluationEvent { evaluation {
+        checkName success description assetKey { path } metadataEntries { label ... on TextMetadataEntry { text } } } } } } } }
 """
 
 

@@ -7,7 +7,7 @@ from ecom_platform.errors import EcomError
 from ecom_platform.platforms.protocol import DatabaseAccess, Platform
 from ecom_platform.records import Findings
 from ecom_platform.spec import Database
-from ecom_platform.verdicts import Verdict, equal, failed, holds
+from ecom_platform.verdicts import Verdict, failed, holds
 
 CHECKS = {
     "reachable": "the database answers the app role and the backup role",
@@ -54,11 +54,11 @@ def _refused(access: DatabaseAccess, claim: str, statement: str) -> Verdict:
 
 
 def _not_superuser(access: DatabaseAccess) -> Verdict:
+    query = "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user"
     try:
         with connect(access) as connection:
-            row = connection.execute(
-                "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
-            ).fetchone()
+            row = connection.execute(query).fetchone()
     except EcomError as error:
-        return failed("the role is no superuser", str(error))
-    return equal(f"{row[0] if row else 'the role'} is a superuser", expected=False, observed=row[1] if row else None)
+        return failed(f"the role of {access.url} is no superuser", str(error))
+    name, superuser = row or ("the role", True)
+    return holds(f"{name} is no superuser", not superuser, f"rolsuper is {superuser}")
