@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -52,10 +53,22 @@ def caddy_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raises NotConfigured when somebody listens there. Caddy itself opens a port so that two can share
+    it: a second front door would start without a word and take half of the requests.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise NotConfigured(f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}") from error
+
+
 def main(environment: Mapping[str, str] = os.environ) -> NoReturn:
     """Becomes caddy; ends with 2 when the environment is not fit to start in."""
     try:
         program, values = find_caddy(environment), caddy_environment(environment)
+        refuse_taken_port(values["HOST"], int(values["PORT"]))
     except NotConfigured as error:
         sys.stderr.write(f"shop.frontend: {error}\n")
         sys.exit(2)

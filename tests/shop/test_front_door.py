@@ -100,6 +100,13 @@ def test_it_ends_cleanly_and_keeps_nothing(backend: Program, folder: Path, tmp_p
     assert not list(tmp_path.rglob("*"))
 
 
+def test_a_second_door_on_the_same_port_is_refused(frontend: Program) -> None:
+    port = frontend.url.rpartition(":")[2]
+    done = run(["shop.frontend"], {"BACKEND": "127.0.0.1:1", "PORT": port})
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} cannot be opened: Address already in use" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -98,6 +98,14 @@ def test_an_instance_that_is_not_configured_says_what_is_missing(
     assert reason in done.stderr
 
 
+def test_a_second_instance_on_the_same_port_is_refused(backend: Program, database: ShopDatabase, media: Path) -> None:
+    port = backend.url.rpartition(":")[2]
+    done = run(["shop.backend"], {**backend_environment(database, media, "second"), "PORT": port})
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} cannot be opened: Address already in use" in done.stderr
+    assert backend.get("/version").json()["instance"] == "backend-1"
+
+
 def test_an_instance_is_ready_only_with_the_schema_that_it_needs(
     empty_database: ShopDatabase, folder: Path, media: Path
 ) -> None:
@@ -159,17 +167,18 @@ def test_a_frozen_database_is_told_in_bounded_time_and_found_again(
 
 
 def test_many_sign_ins_at_once_do_not_hold_up_the_catalogue(backend: Program) -> None:
-    """Hashing runs beside: while sign-ins queue, a product list still takes a fraction of a second."""
+    """Hashing runs beside: one visitor gets many lists while sixteen people sign in all the time. Hashes
+    in the way of everything would let a list through after every sixteenth.
+    """
     login = {"email": "nobody@example.org", "password": "wrong password"}
-
-    def sign_in(_: int) -> int:
-        return httpx.post(backend.url + "/api/login", json=login, timeout=30).status_code
-
-    with ThreadPoolExecutor(16) as threads:
-        waiting = [threads.submit(sign_in, number) for number in range(64)]
-        slowest = max(backend.get("/api/products").elapsed.total_seconds() for _ in range(10))
-        assert {each.result() for each in waiting} <= {401, 503}
-    assert slowest < 1.0
+    with ThreadPoolExecutor(16) as threads, httpx.Client(base_url=backend.url, timeout=30) as visitor:
+        waiting = [threads.submit(visitor.post, "/api/login", json=login) for _ in range(96)]
+        lists = 0
+        while not all(each.done() for each in waiting):
+            assert visitor.get("/api/products").status_code == 200
+            lists += 1
+        assert {each.result().status_code for each in waiting} == {401}
+    assert lists > len(waiting) / 4
 
 
 def _waiting_for_lock(database: ShopDatabase) -> bool:
