@@ -15,15 +15,15 @@ BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('shop roles'));
 SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY[:'owner', :'app', :'backup']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
-ALTER ROLE :"owner" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'owner_password';
-ALTER ROLE :"app" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'app_password';
-ALTER ROLE :"backup" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'backup_password';
-
--- owner: schema and migrations. app: data only, by the migrations' grants. backup: reads everything, writes nothing.
+-- owner: schema and migrations, and the copy beside the original that a restore into this server needs.
+-- app: data only, by the migrations' grants. backup: reads every row, also past row policies, and writes none.
+ALTER ROLE :"owner" LOGIN CREATEDB NOCREATEROLE NOSUPERUSER NOREPLICATION NOBYPASSRLS PASSWORD :'owner_password';
+ALTER ROLE :"app" LOGIN NOCREATEDB NOCREATEROLE NOSUPERUSER NOREPLICATION NOBYPASSRLS PASSWORD :'app_password';
+ALTER ROLE :"backup" LOGIN NOCREATEDB NOCREATEROLE NOSUPERUSER NOREPLICATION BYPASSRLS PASSWORD :'backup_password';
 ALTER DATABASE :"database" OWNER TO :"owner";
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"database" TO :"app", :"backup";
+GRANT CONNECT, TEMPORARY ON DATABASE :"database" TO :"app", :"backup";
 ALTER SCHEMA public OWNER TO :"owner";
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT pg_read_all_data TO :"backup";
-ALTER ROLE :"backup" SET default_transaction_read_only = on;
 COMMIT;
