@@ -215,6 +215,10 @@ class Supervisor:
         """Send the stop signal, without waiting."""
         self._call("stopProcess", name, False, accepted=(_NOT_RUNNING, _NO_SUCH_NAME))
 
+    def kill(self, name: str) -> None:
+        """SIGKILL to the program's first process; supervisord starts it again."""
+        self._call("signalProcess", name, "KILL", accepted=(_NOT_RUNNING,))
+
     def shutdown(self) -> None:
         """End it and what still runs, without waiting."""
         self._call("shutdown")

@@ -83,7 +83,12 @@ class DagsterHome:
                 ready=lambda: accepts(self.layout.code_socket),
                 before=self._prepare,
             ),
-            Part(self._program(WEBSERVER, (*web, *shown), settings), ready=self._shows_code, after=(CODE,)),
+            Part(
+                self._program(WEBSERVER, (*web, *shown), settings),
+                ready=self._shows_code,
+                after=(CODE,),
+                before=self._refuse_taken,
+            ),
             Part(self._program(DAEMON, (*daemon, *shown), settings), ready=self._daemon_beats, after=(CODE,)),
         )
 
@@ -98,6 +103,9 @@ class DagsterHome:
         about = {str(each): each.read_text(encoding="utf-8") for each in settings.specs if name == CODE}
         argv = (sys.executable, "-m", *module)
         return Program(name, argv, str(ROOT), environment, stop_group=True, stop_seconds=10, about=about)
+
+    def _refuse_taken(self) -> None:
+        self.ports.refuse_taken(WEBSERVER)
 
     def _prepare(self) -> None:
         self.write()

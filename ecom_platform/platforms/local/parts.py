@@ -21,8 +21,8 @@ TAIL_LINES = 15
 START_SECONDS = 60.0
 """The slowest part, Dagster's webserver, is ready in 4 s on two free cores."""
 
-ADOPTED_SECONDS = 15.0
-"""A part that ran already and is not ready after this time is begun anew."""
+PATIENCE_SECONDS = 15.0
+"""A part that ran already has only to answer, not to start; after this time it hangs."""
 
 
 def nothing() -> None:
@@ -35,7 +35,8 @@ class Part:
 
     after: names of parts that must be ready first. before: done just before it begins.
     done: once when it is ready. seconds: until it must be ready.
-    essential: without it the others are of no use.
+    essential: without it the others are of no use. patience: how long one that ran already may be
+    unready, in seconds, before it is killed and begun anew.
     """
 
     program: Program
@@ -45,6 +46,7 @@ class Part:
     done: Callable[[], None] = field(default=nothing)
     seconds: float = START_SECONDS
     essential: bool = True
+    patience: float = field(default_factory=lambda: PATIENCE_SECONDS)
 
     @property
     def name(self) -> str:
@@ -154,10 +156,11 @@ class Parts:
             part.done()
             progress(part.name, f"ready after {seconds:.1f} s")
             return True
-        if begun[part.name].adopted and seconds > ADOPTED_SECONDS:
-            # It ran before and does not answer, as after SIGSTOP.
-            self.end([part.name])
-            del begun[part.name]
+        if begun[part.name].adopted and seconds > part.patience:
+            # It ran already and does not answer, as after SIGSTOP; supervisord begins it anew.
+            progress(part.name, "does not answer; killed")
+            self.supervisor.kill(part.name)
+            begun[part.name] = _Begun(time.monotonic(), adopted=False)
             return False
         self._refuse_failed(part, seconds)
         return False

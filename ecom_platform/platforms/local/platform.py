@@ -98,9 +98,9 @@ class LocalPlatform:
 
     def _all_parts(self, location: Settings | None) -> list[Part]:
         parts = [self.postgres.part()] if self.postgres.managed() else []
-        parts += [self._s3.part()] if self._has_managed_store() else []
         parts += [self.switchboard.part()] if self.shop.services else []
         services = self._service_parts(after=tuple(each.name for each in parts))
+        parts += [self._s3.part()] if self._has_managed_store() else []
         return [*parts, *(self.dagster.parts(location) if location else ()), *services]
 
     def _service_parts(self, after: tuple[str, ...]) -> list[Part]:

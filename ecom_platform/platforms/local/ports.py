@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ RANGE = range(20000, 32000)
 """Below the ports that the kernel gives to outgoing connections (32768 and up), which could take one
 of ours while the platform is down; above most servers' own.
 """
+
+RELEASE_SECONDS = 2.0
+"""What a process had that was just killed, the kernel gives back at once; its children may take a moment."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,17 @@ class Ports:
         free = (each for each in candidates if each not in taken and port_is_free(each))
         return dict(zip(purposes, free, strict=False))
 
-    def refuse_taken(self, purpose: str) -> None:
-        """Raises PreflightError that names the listener if something else has the port now."""
-        port = self.of(purpose)
-        if not port_is_free(port):
+    def refuse_taken(self, *purposes: str) -> None:
+        """Raises PreflightError that names the listener if something else has one of the ports."""
+        for purpose in purposes:
+            self._refuse_taken(purpose, self.of(purpose))
+
+    def _refuse_taken(self, purpose: str, port: int) -> None:
+        deadline = time.monotonic() + RELEASE_SECONDS
+        while not port_is_free(port):
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             raise PreflightError(
                 f"start {purpose} on port {port}",
                 f"{listener(port)} listens there",

@@ -33,6 +33,9 @@ ROLES: tuple[Role, ...] = ("owner", "app", "backup")
 INITDB_SECONDS = 120
 """A cluster is made in about 1 s; the time is for slow disks, because it is made once."""
 
+RECOVERY_SECONDS = 600.0
+"""After a crash it reads up to max_wal_size of log before it answers: seconds, minutes on a slow disk."""
+
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -67,7 +70,14 @@ class Postgres:
         return tuple(each for each in self.shop.databases if each.managed)
 
     def part(self) -> Part:
-        return Part(self._program(), ready=self._answers, before=self._prepare, done=self.make_databases)
+        return Part(
+            self._program(),
+            ready=self._answers,
+            before=self._prepare,
+            done=self.make_databases,
+            seconds=RECOVERY_SECONDS,
+            patience=RECOVERY_SECONDS,
+        )
 
     def _program(self) -> Program:
         settings = {**SETTINGS, "port": str(self.ports.of(NAME)), "cluster_name": self.shop.shop}
@@ -85,6 +95,7 @@ class Postgres:
 
     def _prepare(self) -> None:
         """Make the cluster, at once or not at all; take away what a killed server left in the way."""
+        self.ports.refuse_taken(NAME)
         account = server_account()
         self.layout.postgres.mkdir(mode=0o700, exist_ok=True)
         if account:

@@ -40,6 +40,8 @@ DOORS = {
 GRPC = ("master", "volume", "filer", "s3", "client")
 """Who proves by certificate that it belongs here, when it calls and when it is called."""
 
+SOCKETS = Path("/tmp")  # noqa: S108 - its choice, not ours
+
 TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 
 FLAGS = (
@@ -89,6 +91,7 @@ class SeaweedFS:
         return self.layout.seaweedfs / "s3.json"
 
     def _prepare(self) -> None:
+        self.ports.refuse_taken(*DOORS)
         make_private(self.layout.seaweedfs)
         make_private(self._data)
         keys = {"accessKey": self.access_key, "secretKey": kept(self.layout.secrets / "s3-secret-key", password)}
@@ -109,8 +112,8 @@ class SeaweedFS:
         ports = self.ports.known()
         names = {purpose: purpose.partition("/")[2] or "s3" for purpose in DOORS}
         names["s3/grpc"] = "s3-grpc"
-        found = [Path(f"/tmp/seaweedfs-{name}-{ports[each]}.sock") for each, name in names.items() if each in ports]
-        return [each for each in found if each.is_socket()]
+        files = [f"seaweedfs-{name}-{ports[each]}.sock" for each, name in names.items() if each in ports]
+        return [each for each in map(SOCKETS.joinpath, files) if each.is_socket()]
 
     @property
     def access_key(self) -> str:

@@ -85,7 +85,14 @@ class Services:
 
     def part(self, program: Program, *, essential: bool = True, after: tuple[str, ...] = ()) -> Part:
         seconds = float(program.about["start_timeout"])
-        return Part(program, ready=lambda: _ready(program), after=after, seconds=seconds, essential=essential)
+        return Part(
+            program,
+            ready=lambda: _ready(program),
+            before=lambda: self.ports.refuse_taken(program.name),
+            after=after,
+            seconds=seconds,
+            essential=essential,
+        )
 
     def running_service(self, service: Service, colour: Colour) -> Service | None:
         """The service as that colour runs it now, which the spec may have changed since."""
@@ -128,20 +135,16 @@ def _instance_program(common: Program, service: Service, colour: Colour, name: s
             "ready": service.probes.ready,
             "identity": service.probes.version,
             "start_timeout": str(service.probes.start_timeout.total_seconds()),
-            "definition": _essence(service).model_dump_json(),
+            "definition": json.dumps(_essence(service)),
         },
     )
 
 
-def _essence(service: Service) -> Service:
-    """The service without what a running instance does not depend on."""
-    return Service(
-        name=service.name,
-        version=service.version,
-        command=service.command,
-        environment=service.environment,
-        probes=service.probes,
-    )
+def _essence(service: Service) -> dict[str, object]:
+    """The service as in a spec, without what a running instance does not depend on."""
+    content = service.model_dump(mode="json", include={"name", "version", "command", "environment", "probes"})
+    content["probes"]["start_timeout"] = f"{service.probes.start_timeout.total_seconds()}s"
+    return content
 
 
 def _instance(program: Program) -> Instance:

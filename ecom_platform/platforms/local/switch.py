@@ -80,6 +80,7 @@ class Switch:
         return self.layout.switch / "caddy.json"
 
     def _prepare(self) -> None:
+        self.ports.refuse_taken(*self.purposes())
         make_private(self._home)
         replace_text(self._config_file, json.dumps(self._config(), indent=1))
 
