@@ -30,9 +30,10 @@ def build(shop: Shop, earlier: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsD
     def evidence(
         context: dg.AssetExecutionContext, platforms: dg.ResourceParam[Platforms]
     ) -> dg.MaterializeResult[None]:
-        page = gather(context.instance, shop, earlier)
+        platform = platforms.of(shop)
         with as_dagster_failures():
-            path = write_page(page, platforms.of(shop).reports())
+            page = gather(context.instance, shop, earlier, platform)
+            path = write_page(page, platform.reports())
         return dg.MaterializeResult(
             metadata={"page": dg.MetadataValue.path(str(path)), "outcome": page.outcome.value, **claim_counts(page)}
         )

@@ -11,8 +11,9 @@ import dagster as dg
 
 from ecom_platform import keys
 from ecom_platform.failures import VERDICTS
+from ecom_platform.platforms.protocol import Platform
 from ecom_platform.report.budgets import Recovery
-from ecom_platform.report.evidence import Evidence, EvidencePage, Series, stages_of
+from ecom_platform.report.evidence import Bars, Evidence, EvidencePage, Series, Table, stages_of
 from ecom_platform.spec import Shop, Stage
 from ecom_platform.verdicts import Outcome, Verdict, from_dict, inconclusive
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PAGE = "evidence.html"
 POINTS = 60  # of each trend: two months of daily runs
+SHOWN_PROOFS = 8  # side by side they still can be read
+PHASES = ("server", "schema", "data", "indexes", "compare", "read_path")
 
 
 def write_page(page: EvidencePage, folder: Path) -> Path:
@@ -31,19 +34,40 @@ def write_page(page: EvidencePage, folder: Path) -> Path:
 
 
 def gather(
-    instance: dg.DagsterInstance, shop: Shop, earlier: Sequence[dg.AssetsDefinition], webserver: str = ""
+    instance: dg.DagsterInstance,
+    shop: Shop,
+    earlier: Sequence[dg.AssetsDefinition],
+    platform: Platform,
+    webserver: str = "",
 ) -> EvidencePage:
-    """What the instance holds of this shop, as a page; evidence that is not there shows as inconclusive."""
+    """What the instance and the stores hold of this shop, as a page; evidence that is not there is inconclusive."""
+    now = datetime.now(UTC)
+    recoveries = [_recovery(instance, shop, each.name) for each in shop.databases]
+    tables, series, bars = _stored(platform, shop, recoveries, now)
     return EvidencePage(
         shop=shop.shop,
-        generated_at=datetime.now(UTC),
+        generated_at=now,
         evidence=[each for asset in earlier for each in _evidence_of(instance, asset)],
-        series=list(_series(instance, shop)),
+        series=[*_restore_trends(instance, shop), *series],
+        tables=tables,
+        bars=[*_restore_phases(instance, shop), *bars],
         stages=stages_of(shop),
-        recoveries=[_recovery(instance, shop, each.name) for each in shop.databases],
+        recoveries=recoveries,
         webserver_url=webserver,
         left_out=shop.leave_out,
     )
+
+
+def _stored(
+    platform: Platform, shop: Shop, recoveries: Sequence[Recovery], now: datetime
+) -> tuple[list[Table], list[Series], list[Bars]]:
+    from ecom_platform.report import stored_facts
+
+    if not shop.stores:
+        return [], [], []
+    measured = {each.database: each.restore_seconds for each in recoveries}
+    series, bars = stored_facts.load_tests(platform, shop) if shop.load else ([], [])
+    return [stored_facts.backups(platform, shop, measured, now)], series, bars
 
 
 def _evidence_of(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> Iterator[Evidence]:
@@ -87,16 +111,33 @@ def _history(instance: dg.DagsterInstance, asset: dg.AssetKey) -> list[tuple[dat
     return found
 
 
-def _series(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Series]:
+def _proofs(instance: dg.DagsterInstance, shop: Shop, name: str) -> list[tuple[datetime, dict[str, float]]]:
+    return _history(instance, dg.AssetKey(keys.database_path(shop, "restores", name)))
+
+
+def _restore_trends(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Series]:
     for database in shop.databases:
-        proofs = _history(instance, dg.AssetKey(keys.database_path(shop, "restores", database.name)))
-        points = [(at, numbers["total_seconds"]) for at, numbers in proofs if "total_seconds" in numbers]
+        points = [(at, numbers["total_seconds"]) for at, numbers in _proofs(instance, shop, database.name)]
         yield Series(f"{database.name}: verified restore", "s", points, database.rto.total_seconds(), "restores")
+
+
+def _restore_phases(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Bars]:
+    """The newest proofs by phase. Phases that run beside others (`read`, `fingerprint`) are left out."""
+    for database in shop.databases:
+        bars = [
+            (
+                f"{at:%d %b %H:%M}",
+                {phase: numbers[f"{phase}_seconds"] for phase in PHASES if f"{phase}_seconds" in numbers},
+            )
+            for at, numbers in _proofs(instance, shop, database.name)[-SHOWN_PROOFS:]
+        ]
+        if bars:
+            yield Bars(f"{database.name}: verified restore by phase", "s", bars, stage="restores")
 
 
 def _recovery(instance: dg.DagsterInstance, shop: Shop, name: str) -> Recovery:
     database = shop.database(name)
-    proofs = _history(instance, dg.AssetKey(keys.database_path(shop, "restores", name)))
+    proofs = _proofs(instance, shop, name)
     if not proofs:
         return Recovery(name, database.rpo, database.rto)
     numbers = proofs[-1][1]

@@ -36,7 +36,7 @@ def show_report(context: Context, output: Path | None = None) -> int:
     with dg.DagsterInstance.from_config(str(context.platform.dagster_home())) as instance:
         stages = stage_assets(context.shop)
         earlier = [each for stage, built in stages.items() if stage != "reports" for each in built]
-        page = gather(instance, context.shop, earlier, running_webserver(context) or "")
+        page = gather(instance, context.shop, earlier, context.platform, running_webserver(context) or "")
     path = write_page(page, context.platform.reports())
     if output:
         output.write_bytes(path.read_bytes())

@@ -37,7 +37,8 @@ query ($run: ID!, $cursor: String, $limit: Int) {
       ... on ExecutionStepUpForRetryEvent { error { message cause { message cause { message } } } }
       ... on RunFailureEvent { error { message } }
       ... on AssetCheckEvaluationEvent { evaluation {
-        checkName success description assetKey { path } metadataEntries { label ... on TextMetadataEntry { text } } } } } } } }
+        checkName success description assetKey { path }
+        metadataEntries { label ... on TextMetadataEntry { text } } } } } } } }
 """
 
 

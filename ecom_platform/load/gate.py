@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ecom_platform.clients.objects import ObjectStore, open_store
+from ecom_platform.load.dataset import PREFIX, append
 from ecom_platform.load.generator import Progress, run_load
 from ecom_platform.load.judge import judge
 from ecom_platform.load.plan import LoadPlan, steady
@@ -15,6 +17,7 @@ from ecom_platform.load.results import LoadResult
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings
 from ecom_platform.spec import Load, Shop
+from ecom_platform.verdicts import worst
 
 CHECKS = {
     "reached": "the front door answered",
@@ -46,7 +49,15 @@ def pass_gate(
     progress(f"{plan.rate:g} requests/s for {plan.schedule.seconds:g} s at {plan.target}")
     result = run_load(plan, progress=_tenths(progress), sampler=ThisMachine())
     verdicts = judge(result, shop.thresholds, load)
+    store, prefix = data_set_of(platform, shop)
+    key = append(store, result, worst(verdicts), prefix=prefix, version=shop.front_door.version)
+    progress(f"figures kept as {key} in {store.name}")
     return Findings({name: [verdict] for name, verdict in zip(CHECKS, verdicts, strict=True)}), result
+
+
+def data_set_of(platform: Platform, shop: Shop) -> tuple[ObjectStore, str]:
+    """Where the shop's benchmark data set lies: the spec's first store, and the prefix of its keys."""
+    return open_store(platform.store(next(iter(shop.stores)))), f"{PREFIX}/{shop.shop}"
 
 
 def _tenths(progress: Callable[[str], None]) -> Callable[[Progress], None]:

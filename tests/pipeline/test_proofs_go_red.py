@@ -13,7 +13,7 @@ from ecom_platform.backup.manifest import Manifest, folder_of, new_id
 from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.clients.objects import open_store
 from ecom_platform.clients.sql import connect
-from ecom_platform.spec import Encryption, SecretReference
+from ecom_platform.spec import Encryption, SecretReference, Shop
 from tests.pipeline.conftest import Pipeline, Ran
 
 RESTORES = "ecommerce__restores__database_shop"
@@ -28,10 +28,9 @@ def newest(pipeline: Pipeline) -> Manifest:
     return find(open_store(pipeline.platform.store("local")), "latest", shop="ecommerce")
 
 
-def verify(pipeline: Pipeline, snapshot: str = "latest", **more: object) -> Ran:
-    return pipeline.run(
-        "verify_restore", config={"ops": {RESTORES: {"config": {"snapshot": snapshot, "store": "local"}}}}, **more
-    )
+def verify(pipeline: Pipeline, snapshot: str = "latest", shop: Shop | None = None) -> Ran:
+    config: dict[str, object] = {"ops": {RESTORES: {"config": {"snapshot": snapshot, "store": "local"}}}}
+    return pipeline.run("verify_restore", config=config, shop=shop)
 
 
 def stored_file(pipeline: Pipeline, archive: str) -> Path:

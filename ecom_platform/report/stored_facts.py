@@ -1,0 +1,61 @@
+"""What the stores themselves say, for the page: the backup table with the truth beside it, and load-test trends.
+
+Reads catalogues and the benchmark data set. Not here: what Dagster recorded (evidence_log.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ecom_platform.backup.catalogue_reading import read_catalogue
+from ecom_platform.backup.retention_policy import read_policy
+from ecom_platform.clients.objects import open_store
+from ecom_platform.load.dataset import read_history
+from ecom_platform.load.gate import data_set_of
+from ecom_platform.load.results import TOTAL
+from ecom_platform.platforms.protocol import Platform
+from ecom_platform.report.evidence import Bars, Series, Table
+from ecom_platform.report.promises import Facts, backup_table, stored_of
+from ecom_platform.spec import Shop, Store
+
+RUNS = 60  # load tests in the trend: two months of nightly ones
+SHOWN = ("p50_ms", "p95_ms", "p99_ms")
+
+
+def backups(platform: Platform, shop: Shop, recovery_seconds: dict[str, float | None], now: datetime) -> Table:
+    """The user's document's backup table for this shop. recovery_seconds: of the last proof, by database."""
+    catalogues = {name: read_catalogue(open_store(platform.store(name)), shop=shop.shop) for name in shop.stores}
+    policies = {name: read_policy(_rules(store), f"the store {name}") for name, store in shop.stores.items()}
+    facts = {
+        each.name: Facts(
+            {name: stored_of(found, f"database/{each.name}", policies[name]) for name, found in catalogues.items()},
+            recovery_seconds.get(each.name),
+        )
+        for each in shop.databases
+    }
+    return backup_table({"database": facts}, now)
+
+
+def _rules(store: Store) -> dict[str, Any]:
+    return store.retention.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def load_tests(platform: Platform, shop: Shop) -> tuple[list[Series], list[Bars]]:
+    """The trend of p95 over the runs, and the newest run's latencies by request class; empty without runs."""
+    store, prefix = data_set_of(platform, shop)
+    history = read_history(store, prefix=prefix, newest=RUNS)
+    if history.empty:
+        return [], []
+    total = history[history["request_class"] == TOTAL]
+    points = [(at.to_pydatetime(), float(p95)) for at, p95 in zip(total["started_at"], total["p95_ms"], strict=True)]
+    newest = history[history["run"] == total["run"].iloc[-1]]
+    bars = [
+        (str(row["request_class"]), {name.removesuffix("_ms"): float(row[name]) for name in SHOWN})
+        for _, row in newest.iterrows()
+    ]
+    limit = shop.thresholds.p95_ms
+    return (
+        [Series("p95 of the front door", "ms", points, limit, stage="benchmarks")],
+        [Bars("Latency by request class, newest run", "ms", bars, stacked=False, stage="benchmarks")],
+    )
