@@ -79,6 +79,7 @@ class Crew:
         self._most_users = users
         self._idle: list[OpenLoopUser] = []
         self._line: deque[float] = deque()
+        self._most_visitors = visitors
         self._visitors = deque(Visitor(new_journey) for _ in range(visitors))
         self._users = 0
         self._opening = 0
@@ -193,7 +194,7 @@ class Crew:
             problem = problem or Broken(TIMEOUT, f"no answer from {self._address.shown} in {self._patience:g} s")
         if problem is not None:
             visitor.leave()
-        self._visitors.append(visitor)
+        self._think(visitor)
         self._report(request, answer, problem, intended=intended, sent=sent, ended=ended)
 
     def _fail(self, intended: float, problem: Broken) -> None:
@@ -201,8 +202,14 @@ class Crew:
         visitor = self._visitors.popleft() if self._visitors else Visitor(self._new_journey)
         request = visitor.next_request()
         visitor.leave()
-        self._visitors.append(visitor)
+        self._think(visitor)
         self._report(request, None, problem, intended=intended, sent=intended, ended=time.monotonic())
+
+    def _think(self, visitor: Visitor) -> None:
+        """Back to those who come again; after a crowd the shop empties as journeys end."""
+        if visitor.between_journeys and len(self._visitors) >= self._most_visitors:
+            return
+        self._visitors.append(visitor)
 
     def _report(
         self,

@@ -21,6 +21,8 @@ LATE_SHARE = 0.05
 a late start counts against the target, so fewer cannot make it look fast."""
 HOLE_MS = 1000.0
 """A delay of the generator that left the target without load for so long is no load test."""
+BUSY_CORES = 0.95
+"""Of one core, which is all that a worker process can use: above it answers wait for the generator."""
 HELD_SHARE = 0.99
 """Of the wanted rate that must have been answered: the schedule's edges cost a part of a percent."""
 
@@ -67,6 +69,8 @@ def why_behind(result: LoadResult) -> str:
         return f"the generator started {result.late} of {result.started} requests late, by up to {worst:.0f} ms"
     if result.crowded > result.started * LATE_SHARE:
         return f"{result.crowded} of {result.started} requests found all of the generator's connections in use"
+    if max(result.generator_cpu, default=0.0) > BUSY_CORES:
+        return f"a generator process was busy for {max(result.generator_cpu):.0%} of the time"
     return ""
 
 

@@ -18,6 +18,8 @@ MOST_REQUESTS = 10_000_000
 LONGEST_SECONDS = 3600.0
 """And in time. A longer soak is several runs, each with its own verdict."""
 MOST_PROCESSES = 64
+THINK_SECONDS = 0.25
+"""Mean over all requests of a visit: a browser asks for a page's files at once, a person takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,9 @@ class LoadPlan:
     """A test of one address.
 
     target: http(s)://host:port, with a path for the scenario `get`. timeout: seconds that a customer
-    waits, from the intended start of the request to the last byte of its answer. visitors: customers
-    who are in the shop at the same time; a customer's next request comes about visitors/rate seconds
-    after the last. most_connections: of each process. insecure: accept any TLS certificate.
+    waits, from the intended start of the request to the last byte of its answer. think: seconds from
+    one request of a customer to the next, on average; rate x think customers are there at a time.
+    most_connections: of each process. insecure: accept any TLS certificate.
     contains: text that an answer to the scenario `get` must hold.
     """
 
@@ -36,7 +38,7 @@ class LoadPlan:
     scenario: ScenarioName = "get"
     processes: int = 1
     timeout: float = 10.0
-    visitors: int = 1000
+    think: float = THINK_SECONDS
     most_connections: int = 4000
     insecure: bool = False
     contains: str = ""
@@ -58,7 +60,8 @@ class LoadPlan:
             (expected > MOST_REQUESTS, f"{expected:.0f} requests are more than {MOST_REQUESTS}"),
             (not 1 <= self.processes <= MOST_PROCESSES, f"{self.processes} processes; 1 to {MOST_PROCESSES} are fine"),
             (not (math.isfinite(self.timeout) and 0 < self.timeout <= 120), f"a timeout of {self.timeout:g} s"),
-            (self.visitors < 1 or self.most_connections < 1, "visitors and connections are at least 1"),
+            (not (math.isfinite(self.think) and self.think > 0), f"customers who think for {self.think:g} s"),
+            (self.most_connections < 1, "at least 1 connection is needed"),
         ]
 
     @property

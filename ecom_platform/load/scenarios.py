@@ -74,6 +74,10 @@ class Visitor:
             self._next = next(self._journey)
         return self._next
 
+    @property
+    def between_journeys(self) -> bool:
+        return self._journey is None
+
     def take(self, answer: Answer) -> None:
         """Look at the answer to next_request(). Raises WrongAnswer; the journey is over then."""
         assert self._journey is not None
