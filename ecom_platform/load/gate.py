@@ -12,7 +12,6 @@ from ecom_platform.load.dataset import PREFIX, append
 from ecom_platform.load.generator import Progress, run_load
 from ecom_platform.load.judge import judge
 from ecom_platform.load.plan import LoadPlan, steady
-from ecom_platform.load.resources import ThisMachine
 from ecom_platform.load.results import LoadResult
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings
@@ -47,7 +46,7 @@ def pass_gate(
     """Run the load and judge it: verdicts for CHECKS, and what was seen."""
     plan = plan_of(platform, shop, load)
     progress(f"{plan.rate:g} requests/s for {plan.schedule.seconds:g} s at {plan.target}")
-    result = run_load(plan, progress=_tenths(progress), sampler=ThisMachine())
+    result = run_load(plan, progress=_tenths(progress), sampler=platform.load_sampler())
     verdicts = judge(result, shop.thresholds, load)
     store, prefix = data_set_of(platform, shop)
     key = append(store, result, worst(verdicts), prefix=prefix, version=shop.front_door.version)

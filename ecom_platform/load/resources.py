@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +69,57 @@ class ThisMachine:
                 continue
             total += spent.user + spent.system
         return total
+
+
+class TheseProcesses:
+    """CPU time and memory of the target's own processes and their children, as shares of this machine.
+
+    What else this machine does is not the target's; it shows as a generator that falls behind.
+    """
+
+    def __init__(self, of: str, roots: Callable[[], Sequence[int]]) -> None:
+        """roots: the processes now; a restarted one has another number."""
+        self.of = of
+        self._roots = roots
+
+    def begin(self, generator: Sequence[int]) -> None:
+        import psutil
+
+        del generator
+        self._cores, self._memory = psutil.cpu_count() or 1, psutil.virtual_memory().total
+        self._began = self._last = time.monotonic()
+        self._spent = {pid: seconds for pid, (seconds, _) in self._now().items()}
+
+    def sample(self) -> Usage | None:
+        now = time.monotonic()
+        if now - self._last < 0.2:  # the kernel counts in hundredths; a shorter stretch is noise
+            return None
+        seen = self._now()
+        if not seen:
+            return None
+        spent = sum(seconds - self._spent.get(pid, 0.0) for pid, (seconds, _) in seen.items())
+        cpu = spent / (now - self._last) / self._cores
+        self._last, self._spent = now, {pid: seconds for pid, (seconds, _) in seen.items()}
+        memory = sum(size for _, size in seen.values()) / self._memory
+        return Usage(now - self._began, min(1.0, max(0.0, cpu)), memory)
+
+    def _now(self) -> dict[int, tuple[float, int]]:
+        """CPU seconds and bytes by process. Bytes are proportional: shared pages count once."""
+        import psutil
+
+        found: dict[int, tuple[float, int]] = {}
+        for root in self._roots():
+            try:
+                family = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+            except psutil.NoSuchProcess:  # it was restarted just now; the next sample has its successor
+                continue
+            for each in family:
+                try:
+                    times = each.cpu_times()
+                    found[each.pid] = (times.user + times.system, each.memory_full_info().pss)
+                except psutil.NoSuchProcess:  # a connection's server process, over by now
+                    continue
+        return found
 
 
 def mean_cpu(samples: Sequence[Usage]) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ecom_platform.clients.commands import Completed
+from ecom_platform.load.resources import Sampler
 from ecom_platform.spec import Database, Service
 
 Colour = Literal["blue", "green"]
@@ -107,6 +108,9 @@ class Platform(Protocol):
 
     def signing_key(self) -> Path:
         """The file (mode 600) of the key that signs manifests, made if it is not there."""
+
+    def load_sampler(self) -> Sampler:
+        """Says how busy the shop's services and databases are while they are under load."""
 
     def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
         """Start the service once, apart from all colours, against another database; a context manager

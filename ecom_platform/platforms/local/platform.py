@@ -26,6 +26,7 @@ from ecom_platform.errors import (
     RefusedError,
     UnreachableError,
 )
+from ecom_platform.load.resources import Sampler, TheseProcesses
 from ecom_platform.platforms.local import keys, losses, read_paths
 from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
@@ -38,6 +39,7 @@ from ecom_platform.platforms.local.postgres import Postgres, role_name
 from ecom_platform.platforms.local.seaweedfs import DOORS, SeaweedFS
 from ecom_platform.platforms.local.seaweedfs import NAME as S3
 from ecom_platform.platforms.local.services import Services
+from ecom_platform.platforms.local.switch import NAME as SWITCH
 from ecom_platform.platforms.local.switch import Switch
 from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, ReadPath, StoreAccess, Which
 from ecom_platform.secret_values import resolve
@@ -243,6 +245,13 @@ class LocalPlatform:
     def _require_up(self) -> None:
         if not self.parts.running():
             raise PreflightError(f"reach the local platform of {self.shop.shop}", "it is down", "Run `ecom up`.")
+
+    def load_sampler(self) -> Sampler:
+        return TheseProcesses("this machine by the shop's own processes", self._shop_processes)
+
+    def _shop_processes(self) -> list[int]:
+        serving = {POSTGRES, SWITCH, *self.services.recorded()}
+        return [state.pid for name, state in self.parts.states().items() if name in serving and state.pid]
 
     # What services and tasks run with
 
