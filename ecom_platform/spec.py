@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -243,11 +243,27 @@ class Notification(_Part):
     targets: tuple[SecretReference, ...] = ()
 
 
+class Kubernetes(_Part):
+    """Where in a cluster the shop runs. context: of the kubeconfig, empty for its current one.
+
+    values: for the shop's chart, beside those that follow from the services.
+    """
+
+    context: str = ""
+    namespace: Name | None = None
+    platform_namespace: Name = "ecom-platform"
+    release: Name = "shop"
+    chart: str = ""
+    values: dict[str, Any] = {}
+    probe_image: str = "python:3.13-slim"
+
+
 class Shop(_Part):
     """The whole spec of one shop; its name is the key prefix of its assets."""
 
     shop: Name
     platform: Literal["local", "kubernetes"] = "local"
+    kubernetes: Kubernetes = Kubernetes()
     services: tuple[Service, ...] = ()
     databases: tuple[Database, ...] = ()
     folders: tuple[Folder, ...] = ()

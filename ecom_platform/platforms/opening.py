@@ -10,6 +10,10 @@ from ecom_platform.spec import Shop
 
 def open_platform(shop: Shop, state: Path) -> Platform:
     """The shop's platform; the folder `state` holds one folder for each shop. It touches nothing."""
+    if shop.platform == "kubernetes":
+        from ecom_platform.platforms.kubernetes import KubernetesPlatform
+
+        return KubernetesPlatform(shop, state / shop.shop)
     from ecom_platform.platforms.local import LocalPlatform
 
     return LocalPlatform(shop, state / shop.shop)

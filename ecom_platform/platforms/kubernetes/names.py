@@ -1,0 +1,60 @@
+"""What the shop's chart calls things: labels, Services, Secrets. Pure; the chart's `_helpers.tpl` says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecom_platform.platforms.protocol import Colour
+from ecom_platform.settings import ROOT
+from ecom_platform.spec import Kubernetes, Shop
+
+COLOUR = "ecom/colour"
+COMPONENT = "app.kubernetes.io/component"
+VERSION = "app.kubernetes.io/version"
+MANAGED = {"app.kubernetes.io/managed-by": "ecom"}
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/warn": "restricted",
+    "pod-security.kubernetes.io/audit": "restricted",
+}
+SHOP_ACCESS = {"ecom/shop-access": "yes", "app.kubernetes.io/name": "dagster"}
+"""Carried by the platform's pods that may call the shop: its policies and those of the platform's chart agree."""
+
+HTTP_PORT = 8080
+DATABASE_PORT = 5432
+DATABASE = "database"
+MIGRATION = "migration"
+CHART = ROOT / "k8s" / "charts" / "shop"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one shop's things. context: of the kubeconfig."""
+
+    namespace: str
+    platform_namespace: str
+    release: str
+    context: str
+
+    def labels(self, component: str, colour: Colour | None = None) -> dict[str, str]:
+        """What selects the pods of a component, as the chart's Services and policies do."""
+        own = {
+            "app.kubernetes.io/name": "shop",
+            "app.kubernetes.io/instance": self.release,
+            COMPONENT: component,
+        }
+        return own | ({COLOUR: colour} if colour else {})
+
+    def secret(self, role: str) -> str:
+        return f"shop-database-{role}"
+
+
+def names_of(shop: Shop) -> Names:
+    where: Kubernetes = shop.kubernetes
+    return Names(where.namespace or shop.shop, where.platform_namespace, where.release, where.context)
+
+
+def selector(labels: Mapping[str, str]) -> str:
+    """Labels as the API server's query writes them."""
+    return ",".join(f"{name}={value}" for name, value in labels.items())

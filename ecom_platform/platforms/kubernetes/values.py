@@ -1,0 +1,120 @@
+"""The values of the shop's chart that follow from a spec. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ecom_platform.errors import ConfigurationError
+from ecom_platform.platforms.kubernetes.names import SHOP_ACCESS, names_of
+from ecom_platform.platforms.protocol import Colour
+from ecom_platform.spec import DatabaseReference, Service, ServiceReference, Shop
+
+Values = dict[str, Any]
+
+COMPONENTS = ("backend", "frontend")
+"""What the chart has Deployments for."""
+
+_BY_CHART = {"DATABASE_URL_FILE": "database", "MEDIA_DIR": "folder", "BACKEND": "service"}
+"""Variables that the chart itself sets, with the kind of reference that may stand for them in a spec."""
+
+
+def base(shop: Shop) -> Values:
+    """Values of a first installation: every service as blue, at the spec's version."""
+    values: Values = {
+        "database": {"name": _managed_database(shop)},
+        "networkPolicies": {
+            "platform": {
+                "namespace": names_of(shop).platform_namespace,
+                "podLabels": {"ecom/shop-access": SHOP_ACCESS["ecom/shop-access"]},
+            }
+        },
+    }
+    for service in shop.services:
+        values = with_colour(shop, values, service, "blue")
+        values[service.name]["colours"]["green"] = _colour(service, enabled=False)
+    return values
+
+
+def with_colour(shop: Shop, values: Mapping[str, Any], service: Service, colour: Colour) -> Values:
+    """The values with that service running as that colour; the spec's own values win."""
+    repository, tag = image(service)
+    own: Values = {
+        service.name: {
+            "image": {"repository": repository},
+            "environment": _settings(service),
+            "startSeconds": int(service.probes.start_timeout.total_seconds()),
+            "colours": {colour: _colour(service, enabled=True)},
+        }
+    }
+    if uses_database(service):
+        own["migration"] = {"tag": tag}
+    return merged(merged(values, own), shop.kubernetes.values)
+
+
+def without_colour(values: Mapping[str, Any], service: Service, colour: Colour) -> Values:
+    return merged(values, {service.name: {"colours": {colour: {"enabled": False}}}})
+
+
+def _colour(service: Service, *, enabled: bool) -> Values:
+    return {"enabled": enabled, "version": service.version, "tag": image(service)[1], "replicas": service.replicas}
+
+
+def uses_database(service: Service) -> bool:
+    return any(isinstance(each, DatabaseReference) for each in service.environment.values())
+
+
+def image(service: Service) -> tuple[str, str]:
+    """Repository and tag; the version is the tag of an image that has none."""
+    if service.name not in COMPONENTS:
+        raise ConfigurationError(
+            f"deploy {service.name} to Kubernetes",
+            f"the shop's chart has {' and '.join(COMPONENTS)}",
+            "Name the services so, or give `kubernetes.chart` one that has yours.",
+        )
+    if not service.image:
+        raise ConfigurationError(f"deploy {service.name} to Kubernetes", "it has no image", "Give it `image`.")
+    folder, slash, last = service.image.rpartition("/")
+    name, colon, tag = last.partition(":")
+    if "@" in last or tag == "latest":
+        raise ConfigurationError(
+            f"deploy {service.name} to Kubernetes", f"its image is {service.image}", "Give it a tag of its own."
+        )
+    return f"{folder}{slash}{name}", tag if colon else service.version
+
+
+def _settings(service: Service) -> dict[str, str]:
+    """Plain settings. Raises ConfigurationError for a reference that the chart does not make."""
+    plain: dict[str, str] = {}
+    for name, value in service.environment.items():
+        if isinstance(value, str):
+            plain[name] = value
+        elif _BY_CHART.get(name) != type(value).__name__.removesuffix("Reference").lower():
+            raise ConfigurationError(
+                f"deploy {service.name} to Kubernetes",
+                f"the shop's chart does not set {name}",
+                f"It sets {', '.join(_BY_CHART)} as they stand in the example; give others as text.",
+            )
+        elif isinstance(value, ServiceReference) and value.service != "backend":
+            raise ConfigurationError(f"deploy {service.name}", f"{name} must lead to the service backend")
+    return plain
+
+
+def _managed_database(shop: Shop) -> str:
+    managed = [each.name for each in shop.databases if each.managed]
+    if len(managed) != 1:
+        raise ConfigurationError(
+            f"install the shop {shop.shop}",
+            f"the shop's chart runs one database, the spec has {len(managed)} that are managed",
+        )
+    return managed[0]
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
+    """As Helm merges: mappings into each other, anything else replaced."""
+    result = dict(values)
+    for name, value in over.items():
+        before = result.get(name)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[name] = merged(before, value) if both else value  # type: ignore[arg-type]  # seen to be mappings
+    return result
