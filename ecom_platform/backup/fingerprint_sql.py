@@ -22,6 +22,7 @@ PINNED = {
     "lc_monetary": "C",
     "xmlbinary": "base64",
     "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
     "row_security": "off",  # a hidden row is an error, not a smaller count
     "statement_timeout": "0",
     "lock_timeout": "0",

@@ -105,14 +105,27 @@ def with_contents(connection: Connection, known: Mapping[str, TableContent]) -> 
 
 @contextmanager
 def pinned(connection: Connection) -> Iterator[None]:
-    """The settings on which values depend: for the transaction if one is open, else for the session."""
+    """The settings on which values depend, put back afterwards; in a transaction they end with it."""
     from psycopg.pq import TransactionStatus
 
-    inside = not connection.autocommit or connection.info.transaction_status != TransactionStatus.IDLE
+    open_states = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    local = not connection.autocommit or connection.info.transaction_status in open_states
     with translated("fingerprint a database"):
-        for name, value in fingerprint_sql.PINNED.items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, %s)", (name, value, inside))
+        names = list(fingerprint_sql.PINNED)
+        before = fetch(connection, _GET_SETTINGS, (names,))
+        connection.execute(_SET_SETTINGS, (local, names, list(fingerprint_sql.PINNED.values())))
         yield
+        values = [value for (value,) in before]
+        connection.execute(_SET_SETTINGS, (local, names, values))
+
+
+_GET_SETTINGS = (
+    "SELECT pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::text[]) WITH ORDINALITY u(name, n) ORDER BY n"
+)
+_SET_SETTINGS = """
+SELECT pg_catalog.set_config(name, value, %s) FROM ROWS FROM (
+    pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS u(name, value)
+"""
 
 
 class Facts(NamedTuple):

@@ -106,7 +106,8 @@ def scratch_server(
 
     needed: bytes of disk that must be free. programs: another build's folder; the wheel's by default.
     superuser: the source's, so that what it owns and granted restores as it was.
-    Leftovers of dead processes below `folder` are swept first.
+    Leftovers of dead processes below `folder` are swept first. When this process is killed, the
+    kernel ends the server, and the next sweep removes its folder.
     """
     programs = programs or postgres_server.wheel_programs()
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,17 +116,28 @@ def scratch_server(
     with _own_folder(folder) as place:
         account = postgres_server.server_account()
         password = secrets.token_urlsafe(24)
-        server = None
+        postgres_server.own_folder(place, account)
+        postgres_server.initialise(place, programs, account, superuser=superuser, password=password)
+        with _running(place, programs, account, superuser) as url:
+            yield ScratchServer(DatabaseAccess(url, password), place, programs)
+
+
+@contextmanager
+def _running(place: Path, programs: Path, account: str | None, superuser: str) -> Iterator[str]:
+    for last in (False, False, True):
+        where = _address(place, superuser)
+        server = postgres_server.start(place, programs, account, _SETTINGS | where.settings)
         try:
-            postgres_server.own_folder(place, account)
-            postgres_server.initialise(place, programs, account, superuser=superuser, password=password)
-            where = _address(place, superuser)
-            server = postgres_server.start(place, programs, account, _SETTINGS | where.settings)
-            postgres_server.wait_until_ready(server, programs, where.host, where.port)
-            yield ScratchServer(DatabaseAccess(where.url("postgres"), password), place, programs)
+            try:
+                postgres_server.wait_until_ready(server, programs, where.host, where.port)
+            except PreflightError:
+                if last or not postgres_server.port_taken(server):
+                    raise
+                continue  # somebody took the port since we saw it free
+            yield where.url("postgres")
+            return
         finally:
-            if server is not None:
-                postgres_server.stop(server.process)
+            postgres_server.stop(server.process)
 
 
 def create_database(
@@ -178,6 +190,42 @@ def _address(place: Path, user: str) -> _Address:
 def loopback(access: DatabaseAccess) -> DatabaseAccess:
     """The same scratch database over TCP on loopback, for programs that know no Unix sockets."""
     return sql.with_host(access, "127.0.0.1")
+
+
+@contextmanager
+def scratch_database(
+    admin: DatabaseAccess, *, encoding: str = "UTF8", collation: str = "C"
+) -> Iterator[DatabaseAccess]:
+    """A throw-away database on a server that somebody lends, dropped afterwards; those of dead processes
+    are dropped first. admin: a role that may create databases, on any database of that server.
+    """
+    sweep_databases(admin)
+    name = f"{PREFIX}{secrets.token_hex(4)}"
+    with sql.connect(admin) as holder:
+        # A lock of the session: it ends with this process, unlike the database.
+        holder.execute(f"SELECT {_LOCK}", (name,))
+        try:
+            yield create_database(admin, name, encoding=encoding, collation=collation)
+        finally:
+            holder.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)".encode())
+
+
+_LOCK = "pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(%s, 0))"
+_TRY_LOCK = _LOCK.replace("advisory_lock", "try_advisory_lock")
+
+
+def sweep_databases(admin: DatabaseAccess) -> tuple[str, ...]:
+    """Drops the scratch databases of processes that died; their names. Those in use stay."""
+    query = "SELECT datname FROM pg_catalog.pg_database WHERE pg_catalog.starts_with(datname, %s) ORDER BY 1"
+    removed = []
+    with sql.connect(admin) as connection:
+        for (name,) in sql.fetch(connection, query, (PREFIX,)):
+            with connection.transaction():
+                ours = sql.fetch(connection, f"SELECT {_TRY_LOCK}", (name,))[0][0]
+            if ours:
+                connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)".encode())
+                removed.append(name)
+    return tuple(removed)
 
 
 @contextmanager

@@ -183,6 +183,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def port_taken(server: ServerProcess) -> bool:
+    """Whether a server that did not start found its port in use."""
+    return "in use" in server.log_tail()
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ends the server at once, without a checkpoint: for servers whose data nobody needs any more."""
     if process.poll() is not None:
