@@ -49,6 +49,16 @@ def descendants(number: int) -> list[psutil.Process]:
         return []
 
 
+def lives(number: int, *, since: float) -> bool:
+    """True if the process that had this number at that time (Unix seconds) still runs."""
+    try:
+        process = psutil.Process(number)
+        # A second for the clock's grain: a later process has the number of an earlier one.
+        return bool(process.create_time() <= since + 1 and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those that still run; psutil knows a number that was given to another process."""
     return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]

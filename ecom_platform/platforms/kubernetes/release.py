@@ -12,7 +12,16 @@ from ecom_platform.clients.helm import Helm, ReleaseState
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.errors import BusyError, DeadlineExceeded
 from ecom_platform.platforms.kubernetes import secrets, values
-from ecom_platform.platforms.kubernetes.names import CHART, MANAGED, RESTRICTED, names_of
+from ecom_platform.platforms.kubernetes.names import (
+    CHART,
+    DATABASE_PORT,
+    HTTP_PORT,
+    MANAGED,
+    RESTRICTED,
+    SHOP_ACCESS,
+    Names,
+    names_of,
+)
 from ecom_platform.platforms.kubernetes.rollout import POLL_SECONDS
 from ecom_platform.spec import Shop
 
@@ -40,12 +49,20 @@ class Release:
         hardened = bool(self.shop.kubernetes.values.get("hardened", True))
         self._ensure_namespace(self.names.namespace, restricted=hardened)
         self._ensure_namespace(self.names.platform_namespace, restricted=True)
+        if self.shop.kubernetes.values.get("networkPolicies", {}).get("enabled", True):
+            self._wall_platform()
         secrets.ensure(self.cluster, self.names, values.base(self.shop)["database"]["name"])
         state = self._settled()
         if state is not None:
             return False
         self.helm.upgrade(self.chart, values.base(self.shop))
         return True
+
+    def _wall_platform(self) -> None:
+        """The least of the platform's walls, for where its own chart is not installed; policies add up."""
+        for policy in platform_policies(self.names):
+            if self.cluster.find("networkpolicies", policy["metadata"]["name"], self.names.platform_namespace) is None:
+                self.cluster.create("networkpolicies", policy, self.names.platform_namespace)
 
     def change(self, wanted: Mapping[str, Any]) -> bool:
         """Upgrade to these values; nothing happens where they are in force already. True if it did."""
@@ -108,3 +125,29 @@ class Release:
                 return  # somebody else made it meanwhile
         elif not guard.items() <= (found["metadata"].get("labels") or {}).items():
             self.cluster.patch("namespaces", name, {"metadata": {"labels": guard}})
+
+
+def platform_policies(names: Names) -> list[Object]:
+    """Default deny in the platform's namespace, and the way from its pods with access to the shop's pods."""
+    to_shop = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": names.namespace}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "shop"}},
+    }
+    ports = [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, DATABASE_PORT)]
+    specs: dict[str, Object] = {
+        "ecom-default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        f"ecom-access-{names.namespace}": {
+            "podSelector": {"matchLabels": dict(SHOP_ACCESS)},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [to_shop], "ports": ports}],
+        },
+    }
+    return [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "labels": dict(MANAGED)},
+            "spec": spec,
+        }
+        for name, spec in specs.items()
+    ]

@@ -34,6 +34,7 @@ INSTANCE: Mapping[str, object] = {
     "run_queue": {"dequeue_interval_seconds": 1},  # the default of 5 s is most of a short run
     # A pool without a limit limits nothing; one dump of a database at a time.
     "concurrency": {"pools": {"default_limit": 1}, "runs": {"max_concurrent_runs": 4}},
+    "run_launcher": {"module": "ecom_platform.run_launcher", "class": "LocalRunLauncher"},
     "run_monitoring": {
         "enabled": True,
         "start_timeout_seconds": 120,
@@ -58,11 +59,10 @@ class DagsterHome:
     ports: Ports
 
     def write(self) -> Path:
-        """The home, with a dagster.yaml; what a person changed in it stays."""
+        """The home, with its dagster.yaml."""
         make_private(self.layout.dagster)
-        config = self.layout.dagster / "dagster.yaml"
-        if not config.exists():
-            replace_text(config, yaml.safe_dump(dict(INSTANCE), sort_keys=False))
+        content = "# Written on every start; changes are lost.\n" + yaml.safe_dump(dict(INSTANCE), sort_keys=False)
+        replace_text(self.layout.dagster / "dagster.yaml", content)
         return self.layout.dagster
 
     @property

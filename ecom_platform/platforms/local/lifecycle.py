@@ -68,8 +68,6 @@ class Lifecycle:
         if self._parts.running():
             return False
         self.end_leftovers()
-        for stale in self._layout.sockets.iterdir():
-            stale.unlink()
         config = daemon_config(self._layout.state, self._layout.supervisor_socket, self._parts.files)
         replace_text(self._layout.supervisor_config, config)
         self._parts.supervisor.start()
@@ -114,7 +112,7 @@ class Lifecycle:
                 progress(each, "stopped")
 
     def end_leftovers(self) -> None:
-        """End what a killed supervisord left. Raises DeadlineExceeded if something does not end."""
+        """End what a killed supervisord left, and remove its sockets. Raises DeadlineExceeded if something does not end."""
         marked = self._parts.supervisor.server_url
 
         def ours(process: psutil.Process) -> bool:
@@ -130,7 +128,7 @@ class Lifecycle:
                 f"still there: {', '.join(f'{each.name()} ({each.pid})' for each in left)}",
                 "They may wait for a disk; try again, or end them by hand.",
             )
-        for socket in self._sockets():
+        for socket in [*self._layout.sockets.iterdir(), *self._sockets()]:
             socket.unlink()
 
     def reset(self, progress: Progress) -> None:
