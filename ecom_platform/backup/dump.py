@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ecom_platform.backup.dump_plan import Archive, Plan, make_plan
 from ecom_platform.backup.dump_targets import Targets, open_targets
 from ecom_platform.backup.encryption import check_recipients
+from ecom_platform.backup.fingerprints import sequences, settle_sequences
 from ecom_platform.backup.lease import SESSION, holder_name, take_lease
 from ecom_platform.backup.manifest import Manifest, Part, folder_of, new_id
 from ecom_platform.backup.signing import SigningKey
@@ -25,7 +26,7 @@ from ecom_platform.backup.snapshot_fingerprint import Fingerprinting
 from ecom_platform.backup.stream import Read, seal
 from ecom_platform.clients.objects import PATIENCE
 from ecom_platform.clients.pipes import OutputOf
-from ecom_platform.clients.sql import connect, fetch
+from ecom_platform.clients.sql import connect
 from ecom_platform.platforms.protocol import DatabaseAccess, StoreAccess
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ def dump_database(
             progress(f"{snapshot}: {name} on PostgreSQL {plan.server_version}, {_megabytes(plan.database_bytes)}")
             pull = _Pull(plan, targets, recipients, progress, options)
             fingerprinting = Fingerprinting(database, plan.snapshot)
+            before = sequences(session)
             parts = pull.everything(folder_of(shop, source, snapshot), fingerprinting)
-            fetch(session, "SELECT 1")  # the snapshot was held to the end
+            # Also shows that the snapshot was held to the end.
+            fingerprint = settle_sequences(fingerprinting.result(), before, sequences(session))
         targets.complete()
         seconds = {"fingerprint": fingerprinting.seconds, "dump": pull.seconds, "total": time.monotonic() - clock}
         draft = Manifest(
@@ -91,7 +94,7 @@ def dump_database(
             recipients=tuple(recipients),
             server_version=plan.server_version,
             tools={"pg_dump": plan.tools.version},
-            fingerprint=fingerprinting.result(),
+            fingerprint=fingerprint.model_dump(mode="json"),
             stores={},
             seconds={phase: round(value, 3) for phase, value in seconds.items()},
             tags=options.tags,

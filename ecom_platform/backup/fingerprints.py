@@ -82,7 +82,7 @@ def fingerprint(connection: Connection, progress: Callable[[str], None] | None =
     """The fingerprint of the connection's database.
 
     In a transaction (REPEATABLE READ, by a dump's exported snapshot) all of it is of that snapshot,
-    except for sequences: call `settle_sequences` after the dump ended. With autocommit each table is
+    except for sequences, which belong to none: see `settle_sequences`. With autocommit each table is
     read by itself, which is right only if nobody writes.
     Raises ConfigurationError if the role may not see every row, PermanentError for anything else.
     """
@@ -190,20 +190,19 @@ def sequences(connection: Connection) -> dict[str, SequenceState]:
     return states
 
 
-def settle_sequences(before: Fingerprint, connection: Connection) -> Fingerprint:
-    """The fingerprint with the sequences' states after the dump ended; what was dumped lies between.
+def settle_sequences(
+    found: Fingerprint, before: Mapping[str, SequenceState], after: Mapping[str, SequenceState]
+) -> Fingerprint:
+    """The fingerprint with the states that were read before the dump began and after it ended; what was
+    dumped lies between. Without this a dump of a database in use would be judged by a number drawn later.
 
-    A sequence that came or went in the meantime keeps what was seen first.
+    A sequence that came or went in the meantime keeps the one state that is known.
     """
-    with pinned(connection):
-        after = sequences(connection)
-    settled = {
-        name: state.model_copy(update={"until": after[name].value, "until_called": after[name].called})
-        if name in after
-        else state
-        for name, state in before.sequences.items()
-    }
-    return before.model_copy(update={"sequences": settled})
+    settled = dict(found.sequences)
+    for name, first in before.items():
+        last = after.get(name, first)
+        settled[name] = first.model_copy(update={"until": last.value, "until_called": last.called})
+    return found.model_copy(update={"sequences": settled})
 
 
 # An object is read in pieces; reading by offsets makes holes equal to zeros, as they are in a dump. Its size

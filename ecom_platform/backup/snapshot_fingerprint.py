@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from threading import Event, Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from ecom_platform.backup.fingerprints import fingerprint
+from ecom_platform.backup.fingerprints import Fingerprint, fingerprint
 from ecom_platform.clients.sql import connect
 from ecom_platform.platforms.protocol import DatabaseAccess
 
@@ -24,7 +23,7 @@ class Fingerprinting(Thread):
         self._database, self._snapshot = database, snapshot
         self._connection: Connection | None = None
         self._left = Event()
-        self._found: Mapping[str, Any] | None = None
+        self._found: Fingerprint | None = None
         self._error: Exception | None = None
         self.seconds = 0.0
 
@@ -39,7 +38,7 @@ class Fingerprinting(Thread):
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     # The name comes from the server, and SET takes no parameters.
                     connection.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'".encode())
-                    self._found = fingerprint(connection).model_dump(mode="json")
+                    self._found = fingerprint(connection)
         except Exception as error:  # noqa: BLE001  # raised again by the thread that waits
             self._error = error
         self.seconds = time.monotonic() - started
@@ -49,8 +48,8 @@ class Fingerprinting(Thread):
         if self._error is not None:
             raise self._error
 
-    def result(self) -> Mapping[str, Any]:
-        """Waits for the fingerprint, as JSON-able data; raises what stopped it."""
+    def result(self) -> Fingerprint:
+        """Waits for the fingerprint; raises what stopped it."""
         self.join()
         self.check()
         assert self._found is not None

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from ecom_platform.backup.fingerprint_tables import tables
-from ecom_platform.backup.fingerprints import Fingerprint, contents, fingerprint, pinned, settle_sequences
+from ecom_platform.backup.fingerprints import Fingerprint, contents, fingerprint, pinned, sequences, settle_sequences
 from ecom_platform.clients import sql
 from ecom_platform.errors import ConfigurationError
 from tests.backup.restoring import read_fingerprint
@@ -250,9 +250,11 @@ def test_a_fingerprint_belongs_to_the_snapshot_of_its_transaction(postgres_serve
 def test_sequences_are_settled_after_the_dump(postgres_server: Postgres) -> None:
     access = postgres_server.create("settled", "CREATE SEQUENCE s; SELECT nextval('s')")
     with sql.connect(access) as connection:
-        before = fingerprint(connection)
-        connection.execute("SELECT nextval('s'), nextval('s')")
-        settled = settle_sequences(before, connection)
+        before = sequences(connection)
+        connection.execute("SELECT nextval('s')")
+        found = fingerprint(connection)
+        connection.execute("SELECT nextval('s')")
+        settled = settle_sequences(found, before, sequences(connection))
     state = settled.sequences["public.s"]
     assert (state.value, state.until) == (1, 3)
     assert Fingerprint.model_validate_json(settled.model_dump_json()) == settled
