@@ -40,6 +40,7 @@ _GROUPS = {
     "pods": "",
     "services": "",
     "secrets": "",
+    "serviceaccounts": "",
     "events": "",
     "persistentvolumeclaims": "",
     "deployments": "apps/v1",

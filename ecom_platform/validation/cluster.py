@@ -1,0 +1,137 @@
+"""Looks at a cluster before a shop is brought there, and at the shop that runs there. Changes nothing but probes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ecom_platform.clients.kubernetes_api import Cluster, Object
+from ecom_platform.errors import EcomError
+from ecom_platform.platforms.kubernetes.names import MANAGED, RESTRICTED
+from ecom_platform.platforms.kubernetes.platform import KubernetesPlatform
+from ecom_platform.platforms.kubernetes.values import image
+from ecom_platform.records import Findings
+from ecom_platform.spec import Service
+from ecom_platform.validation import hardening, network, service_accounts
+from ecom_platform.verdicts import Verdict, failed, holds, inconclusive
+
+OLDEST = (1, 30)
+"""`preStop.sleep` of the chart is on from here."""
+
+NEEDED = (
+    ("create", "", "namespaces"),
+    ("create", "", "secrets"),
+    ("create", "apps", "deployments"),
+    ("create", "apps", "statefulsets"),
+    ("create", "batch", "jobs"),
+    ("patch", "", "services"),
+    ("create", "", "pods/exec"),
+    ("create", "", "pods/portforward"),
+    ("create", "networking.k8s.io", "networkpolicies"),
+    ("create", "rbac.authorization.k8s.io", "roles"),
+    ("create", "", "serviceaccounts/token"),
+    ("create", "authorization.k8s.io", "subjectaccessreviews"),
+)
+
+
+def examine(platform: KubernetesPlatform) -> list[Verdict]:
+    """A verdict for each thing that the platform needs of the cluster; it stops where nothing answers."""
+    cluster = platform.cluster
+    try:
+        version = cluster.version()
+    except EcomError as error:
+        return [failed("the API server answers", str(error))]
+    seen = tuple(int(each) for each in re.findall(r"\d+", version)[:2])
+    return [
+        holds(f"Kubernetes is {OLDEST[0]}.{OLDEST[1]} or newer", seen >= OLDEST, version),
+        _helm(platform),
+        *(_may(cluster, platform.names.namespace, *each) for each in NEEDED),
+        _storage(cluster, platform),
+    ]
+
+
+def _helm(platform: KubernetesPlatform) -> Verdict:
+    try:
+        version = platform.release.helm.version()
+    except EcomError as error:
+        return failed("Helm is 3 or 4", str(error))
+    return holds("Helm is 3 or 4", version.startswith(("v3.", "v4.")), version)
+
+
+def _may(cluster: Cluster, namespace: str, verb: str, group: str, resource: str) -> Verdict:
+    claim = f"this account may {verb} {resource}"
+    kind, _, part = resource.partition("/")
+    wish = {"verb": verb, "group": group, "resource": kind, "subresource": part, "namespace": namespace}
+    review: Object = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": wish},
+    }
+    try:
+        status = cluster.create("selfsubjectaccessreviews", review)["status"]
+    except EcomError as error:
+        return inconclusive(claim, str(error))
+    return holds(claim, status.get("allowed"), f"allowed: {status.get('allowed', False)}")
+
+
+def _storage(cluster: Cluster, platform: KubernetesPlatform) -> Verdict:
+    """The database's volume finds a storage class: the one of the values, or the cluster's default."""
+    claim = "there is a storage class for the database"
+    wanted = platform.shop.kubernetes.values.get("database", {}).get("persistence", {}).get("storageClass", "")
+    try:
+        classes = cluster.list("storageclasses")
+    except EcomError as error:
+        return inconclusive(claim, str(error))
+    names = {each["metadata"]["name"] for each in classes}
+    mark = "storageclass.kubernetes.io/is-default-class"
+    default = [e["metadata"]["name"] for e in classes if (e["metadata"].get("annotations") or {}).get(mark) == "true"]
+    return holds(claim, wanted in names if wanted else default, wanted or ", ".join(default) or "no default class")
+
+
+def checks(service: Service) -> dict[str, str]:
+    """The checks of a service in a cluster, beside those of every platform."""
+    whole = {**network.CHECKS, **service_accounts.CHECKS}
+    return {**hardening.CHECKS, **(whole if service.front_door else {})}
+
+
+def validate(platform: KubernetesPlatform, service: Service) -> Findings:
+    """Verdicts for each of `checks(service)`; for the front door also those of the whole shop."""
+    colour = platform.live_colour(service)
+    if colour is None:
+        nothing = inconclusive(f"{service.name} is deployed", "it has no live colour; run `ecom launch deploy`")
+        return Findings({check: [nothing] for check in checks(service)})
+    cluster, names = platform.cluster, platform.names
+    found: dict[str, list[Verdict]] = {
+        "hardened": [each for pod in platform.pods(service, colour) for each in hardening.hardened(cluster, pod)],
+        "admission": hardening.admission(cluster, names.namespace, ":".join(image(service))),
+    }
+    if service.front_door:
+        with elsewhere(cluster) as stranger:
+            probe = platform.shop.kubernetes.probe_image
+            found["walled_off"] = network.walled_off(cluster, names, colour, probe, stranger)
+        found["least_rights"] = service_accounts.least_rights(cluster, accounts(platform))
+    return Findings(found)
+
+
+def accounts(platform: KubernetesPlatform) -> list[service_accounts.Account]:
+    """The shop's accounts, and the platform's where its chart is installed."""
+    names = platform.names
+    mine = service_accounts.of_shop(names.namespace)
+    if platform.cluster.find("serviceaccounts", "run", names.platform_namespace) is None:
+        return mine
+    return mine + service_accounts.of_platform(names.platform_namespace, names.namespace)
+
+
+@contextmanager
+def elsewhere(cluster: Cluster) -> Iterator[str]:
+    """A namespace that is not the shop's, for as long as the block takes."""
+    name = f"ecom-elsewhere-{secrets.token_hex(4)}"
+    body: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    body["metadata"]["labels"] = {**MANAGED, **RESTRICTED}
+    cluster.create("namespaces", body)
+    try:
+        yield name
+    finally:
+        cluster.delete("namespaces", name)
