@@ -61,13 +61,12 @@ def run_rounds(
 
 def judge_rounds(found: Rounds, *, allowed: float) -> Verdict:
     """The verdict on "the new version's p95 is not above the old one's by more than `allowed`" (a share)."""
+    claim = f"p95 is no slower than before by more than {allowed:.3g} of it"
+    if not found.rounds:
+        return inconclusive(claim, "no round was run")
     for number, (arm, result) in enumerate(found.rounds):
         samples = result.latencies().count
         reason = why_behind(result) or (f"{samples} latencies, {P95_SAMPLES} are needed" * (samples < P95_SAMPLES))
         if reason:
-            return inconclusive(
-                f"p95 is no slower by more than {allowed:.3g} of it", f"round {number} ({arm}): {reason}"
-            )
-    if not found.rounds:
-        return inconclusive(f"p95 is no slower by more than {allowed:.3g} of it", "no round was run")
+            return inconclusive(claim, f"round {number} ({arm}): {reason}")
     return no_slower(compare(found.p95_ms("A"), found.p95_ms("B"), found.p95_ms("A'")), allowed=allowed)

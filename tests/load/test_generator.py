@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -200,6 +202,22 @@ def test_a_run_that_is_interrupted_leaves_no_worker(target: Target) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_load(steady(f"{target.url}/ok", 50, 30), progress=_at(0.5, interrupt))
     assert not _workers()
+
+
+def test_workers_end_when_nobody_is_left_to_hear_them(target: Target) -> None:
+    code = (
+        "from ecom_platform.load.generator import run_load; from ecom_platform.load.plan import steady; "
+        f"run_load(steady('{target.url}/ok', 50, 60), progress=lambda seen: print(seen.started, flush=True))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert parent.stdout is not None
+        assert parent.stdout.readline()
+        (worker,) = psutil.Process(parent.pid).children()
+    finally:
+        parent.kill()
+        parent.communicate()
+    worker.wait(20)  # psutil raises when it still runs
 
 
 @pytest.fixture

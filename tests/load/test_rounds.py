@@ -34,8 +34,8 @@ def test_each_round_goes_to_its_own_version(target: Target) -> None:
     told: list[str] = []
     found = run_rounds(before, after, rounds=1, progress=lambda _done, _all, arm: told.append(arm))
     assert told == ["A", "B", "A'"]
+    assert [each.target for _, each in found.rounds] == [before.target, after.target, before.target]
     assert found.p95_ms("B")[0] > 120
-    assert found.p95_ms("A")[0] < 120
     assert judge_rounds(found, allowed=0.1).outcome is Outcome.INCONCLUSIVE
 
 
