@@ -86,7 +86,7 @@ def _run(plan: LoadPlan, part: int, crew: Crew, recorder: Recorder) -> None:
     cpu = time.process_time()
     teller = gevent.spawn(_tell, recorder)
     sweeper = gevent.spawn(_sweep, crew)
-    _pace(plan, part, crew, recorder)
+    planned = _pace(plan, part, crew, recorder)
     busy = (time.process_time() - cpu) / max(0.001, time.monotonic() - recorder.start)
     sweeper.kill()
     # Every arrival has its own end; the margin is for the loop that has to notice it.
@@ -96,16 +96,16 @@ def _run(plan: LoadPlan, part: int, crew: Crew, recorder: Recorder) -> None:
     if unfinished or log.unhandled_greenlet_exception:
         # Locust logs what goes wrong in a listener and goes on; a result with holes is none.
         sys.exit(f"{unfinished} requests have no result")
-    planned = sum(1 for _ in intended_starts(plan.schedule, part=part, parts=plan.processes))
     _say({"result": {**recorder.as_dict(), "planned": planned, "cpu": busy}})
 
 
-def _pace(plan: LoadPlan, part: int, crew: Crew, recorder: Recorder) -> None:
-    """Hand over each arrival at its time, or as soon after as this process can."""
+def _pace(plan: LoadPlan, part: int, crew: Crew, recorder: Recorder) -> int:
+    """Hand over each arrival at its time, or as soon after as this process can; how many there were to be."""
     start, clock = recorder.start, time.monotonic
     give_up = start + plan.schedule.seconds + OVERRUN_SECONDS
     in_a_row = 0
-    for offset in intended_starts(plan.schedule, part=part, parts=plan.processes):
+    offsets = intended_starts(plan.schedule, part=part, parts=plan.processes)
+    for offset in offsets:
         due = start + offset
         wait = due - clock()
         if wait > 0:
@@ -117,9 +117,10 @@ def _pace(plan: LoadPlan, part: int, crew: Crew, recorder: Recorder) -> None:
         in_a_row += 1
         now = clock()
         if now > give_up:
-            break
+            return recorder.started + 1 + sum(1 for _ in offsets)
         recorder.arrival(due, now)
         crew.offer(due)
+    return recorder.started
 
 
 def _sweep(crew: Crew) -> None:
