@@ -15,8 +15,8 @@ from shop.backend.wire import ApiError
 ResultT = TypeVar("ResultT")
 
 # The least that OWASP's password storage sheet accepts for argon2id (19 MiB, two passes, one lane):
-# about 15 ms of one core, so that a load test of many sign-ins measures the shop and not the hash,
-# while a stolen table still costs an attacker 19 MiB and 15 ms for every guess.
+# 15 to 20 ms of one core, so that a load test of many sign-ins measures the shop and not the hash,
+# while a stolen table still costs an attacker 19 MiB and as long for every guess.
 _MEMORY_KIB = 19 * 1024
 _PASSES = 2
 _LANES = 1

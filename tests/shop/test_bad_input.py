@@ -82,7 +82,7 @@ def person(backend: Program, sign_up: Callable[[str], httpx.Client]) -> Iterator
 @example(("/api/products", "GET"), "", {"limit": "9" * 5000}, {}, b"")
 @example(("/api/cart/items/{id}", "PUT"), "1", {}, {}, b'{"quantity":' + b"9" * 400 + b"}")
 @example(("/api/checkout", "POST"), "", {}, {"Idempotency-Key": b"\xff"}, b"junk")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_junk_makes_a_server_error(  # noqa: PLR0917 - hypothesis passes what `given` names
     person: httpx.Client,
     route: tuple[str, str],

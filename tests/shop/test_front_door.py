@@ -71,7 +71,7 @@ def test_without_a_backend_it_lives_is_not_ready_and_says_why(folder: Path) -> N
         with ThreadPoolExecutor(3) as threads:
             answers = list(threads.map(program.get, ("/readyz", "/api/products", "/media/mug-1.png")))
         assert {answer.status_code for answer in answers} == {503}
-        assert answers[0].elapsed.total_seconds() < 1
+        assert answers[0].elapsed.total_seconds() < 2.5  # not waited for, as the others are
         assert {answer.json()["error"]["code"] for answer in answers} == {"backend_unavailable"}
         assert program.get("/").status_code == 200
 

@@ -157,7 +157,9 @@ def test_a_frozen_database_is_told_in_bounded_time_and_found_again(
             with ThreadPoolExecutor(24) as threads:  # more than the pool has connections
                 answers = list(threads.map(lambda _: program.get("/api/products"), range(24)))
             assert {answer.status_code for answer in answers} == {503}
-            assert max(answer.elapsed.total_seconds() for answer in answers) < 10
+            assert (
+                max(answer.elapsed.total_seconds() for answer in answers) < 15
+            )  # 6 s for a statement, 3 s to give it up
             assert program.status("/healthz") == 200
         finally:
             for each in frozen:
