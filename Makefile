@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ECOM := $(BIN)/ecom
 
-.PHONY: help install check format test test-cluster demo bench lock clean
+.PHONY: help install check format test test-cluster deploy demo bench lock clean
 
 help:
 	@echo "make demo          the whole story once, on this machine"
@@ -13,6 +13,7 @@ help:
 	@echo "make check         format, lint, types, layers"
 	@echo "make bench         the speed goals, as ratios"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
+	@echo "make deploy        the shop to the Kubernetes that KUBECONFIG names"
 	@echo "make lock          bring requirements.lock up to date"
 
 install: $(INSTALLED)
@@ -41,6 +42,9 @@ test: $(INSTALLED)
 
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest -m cluster
+
+deploy: $(INSTALLED)
+	$(ECOM) --spec specs/ecommerce-kubernetes.yaml up
 
 demo: $(INSTALLED)
 	$(ECOM) demo

@@ -1,6 +1,6 @@
 """Stage 2: the comprehensive test after a deploy, from outside, through the shop's own doors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -14,6 +14,7 @@ from ecom_platform.spec import Database, Service, Shop, Stage
 from ecom_platform.validation import database as database_validation
 from ecom_platform.validation import purchase
 from ecom_platform.validation import service as service_validation
+from ecom_platform.verdicts import Verdict
 
 STAGE: Stage = "validations"
 
@@ -32,7 +33,7 @@ def build(shop: Shop) -> list[dg.AssetsDefinition]:
 
 
 def _service_asset(shop: Shop, service: Service) -> dg.AssetsDefinition:
-    checks = service_validation.CHECKS | (purchase.CHECK if service.front_door else {})
+    checks = service_validation.CHECKS | (purchase.CHECK if service.front_door else {}) | _cluster_checks(shop, service)
     deps = [deployments.service_key(shop, service.name)]
     if service.front_door:
         deps += [deployments.service_key(shop, each.name) for each in shop.services if each is not service]
@@ -44,12 +45,26 @@ def _service_asset(shop: Shop, service: Service) -> dg.AssetsDefinition:
 
 
 def validate_service(platform: Platform, service: Service) -> Findings:
-    """The service's own checks, and for the front door a purchase through it."""
-    findings = service_validation.validate_service(platform, service)
-    if not service.front_door:
-        return findings
-    bought = purchase.buy_one(platform.address(service, "active"))
-    return Findings({**findings.verdicts, "purchase": bought})
+    """The service's own checks, for the front door a purchase through it, and in a cluster its walls and limits."""
+    found = dict(service_validation.validate_service(platform, service).verdicts)
+    if service.front_door:
+        found["purchase"] = purchase.buy_one(platform.address(service, "active"))
+    return Findings({**found, **_in_cluster(platform, service)})
+
+
+def _cluster_checks(shop: Shop, service: Service) -> dict[str, str]:
+    if shop.platform != "kubernetes":
+        return {}
+    from ecom_platform.validation import cluster
+
+    return cluster.checks(service)
+
+
+def _in_cluster(platform: Platform, service: Service) -> Mapping[str, Sequence[Verdict]]:
+    from ecom_platform.platforms.kubernetes import KubernetesPlatform
+    from ecom_platform.validation import cluster
+
+    return cluster.validate(platform, service).verdicts if isinstance(platform, KubernetesPlatform) else {}
 
 
 def _database_asset(shop: Shop, database: Database) -> dg.AssetsDefinition:

@@ -15,6 +15,11 @@ from ecom_platform.platforms.local import LocalPlatform
 
 def bring_up(context: Context) -> None:
     """Bring everything up, with progress, and say where things are."""
+    if context.shop.platform == "kubernetes":
+        from ecom_platform.cli import cluster_verbs
+
+        cluster_verbs.bring_up(context)
+        return
     platform = local(context)
     platform.up(show, location=context.settings)
     for name, address in platform.places().items():
@@ -59,6 +64,11 @@ def down(context: Context) -> None:
 
     Example: ecom down
     """
+    if context.shop.platform == "kubernetes":
+        from ecom_platform.cli import cluster_verbs
+
+        cluster_verbs.take_down(context)
+        return
     local(context).down(show)
 
 
@@ -72,6 +82,11 @@ def status(context: Context, *, as_json: bool) -> None:
 
     Example: ecom status --json
     """
+    if context.shop.platform == "kubernetes":
+        from ecom_platform.cli import cluster_verbs
+
+        cluster_verbs.show_status(context, as_json=as_json)
+        return
     platform = local(context)
     parts = platform.status()
     if as_json:
@@ -100,6 +115,11 @@ def logs(context: Context, name: str, *, lines: int) -> None:
 
     Example: ecom logs backend -n 100
     """
+    if context.shop.platform == "kubernetes":
+        from ecom_platform.cli import cluster_verbs
+
+        click.echo(cluster_verbs.log_of(context, name, lines))
+        return
     click.echo(local(context).log(name, lines))
 
 
@@ -113,6 +133,11 @@ def reset(context: Context, *, yes: bool) -> None:
 
     Example: ecom reset --yes
     """
+    if context.shop.platform == "kubernetes":
+        from ecom_platform.cli import cluster_verbs
+
+        cluster_verbs.remove_all(context, yes=yes)
+        return
     platform = local(context)
     losses = platform.losses()
     if not losses:

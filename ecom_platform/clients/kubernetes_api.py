@@ -49,6 +49,7 @@ _GROUPS = {
     "jobs": "batch/v1",
     "endpointslices": "discovery.k8s.io/v1",
     "networkpolicies": "networking.k8s.io/v1",
+    "metrics": "metrics.k8s.io/v1beta1",
     "storageclasses": "storage.k8s.io/v1",
     "selfsubjectaccessreviews": "authorization.k8s.io/v1",
     "subjectaccessreviews": "authorization.k8s.io/v1",
@@ -275,4 +276,5 @@ def _path(kind: str, namespace: str = "", name: str = "") -> str:
     group = _GROUPS[kind]
     base = f"/apis/{group}" if group else "/api/v1"
     where = f"/namespaces/{namespace}" if namespace else ""
+    kind = "pods" if kind == "metrics" else kind
     return f"{base}{where}/{kind}" + (f"/{name}" if name else "")

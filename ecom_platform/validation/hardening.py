@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.errors import ConfigurationError, EcomError
+from ecom_platform.platforms.kubernetes.sampling import quantity
 from ecom_platform.verdicts import Verdict, equal, failed, holds, inconclusive
 
 CHECKS = {
@@ -93,17 +94,6 @@ def _memory(seen: dict[str, str]) -> float | None:
 def _cpu(seen: dict[str, str]) -> float | None:
     quota, _, period = seen.get("cpu", "").partition("/")
     return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
-
-
-_UNITS = {"m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-
-
-def quantity(text: str) -> float:
-    """Kubernetes' way to write numbers: 500m is 0.5, 512Mi is bytes."""
-    for unit in sorted(_UNITS, key=len, reverse=True):
-        if text.endswith(unit):
-            return float(text.removesuffix(unit)) * _UNITS[unit]
-    return float(text)
 
 
 def admission(cluster: Cluster, namespace: str, image: str) -> list[Verdict]:

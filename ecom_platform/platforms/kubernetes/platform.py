@@ -26,6 +26,7 @@ from ecom_platform.platforms.kubernetes.names import (
 )
 from ecom_platform.platforms.kubernetes.reach import Reach
 from ecom_platform.platforms.kubernetes.release import Release
+from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
 from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, Which
 from ecom_platform.secret_values import resolve
@@ -229,6 +230,9 @@ class KubernetesPlatform(Data):
     def execute(self, pod: str, command: Sequence[str], *, timeout: float = 30.0) -> Completed:
         """Run a command in a pod of the shop; its exit code is an answer."""
         return self.cluster.execute(pod, self.names.namespace, command, timeout=timeout)
+
+    def load_sampler(self) -> PodsOfShop:
+        return PodsOfShop(self.cluster, self.names.namespace)
 
     # Data
 
