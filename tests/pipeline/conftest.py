@@ -7,17 +7,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from ecom_platform.definitions import build_defs
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.resources import Platforms
 from ecom_platform.settings import EXAMPLE_SPEC, Settings
-from ecom_platform.spec import Service, Shop
+from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
 from tests.browser import browser
 
@@ -28,16 +28,20 @@ __all__ = ["browser"]
 class Pipeline:
     """The running shop and the instance that remembers its runs."""
 
+    spec: Path
     shop: Shop
     platform: LocalPlatform
     instance: dg.DagsterInstance
+
+    @property
+    def settings(self) -> Settings:
+        return Settings((self.spec,), "local", self.platform.layout.state.parent)
 
     def run(self, job: str, *, shop: Shop | None = None, config: dict[str, object] | None = None) -> "Ran":
         """Run the job to its end. shop: a changed spec over the same state."""
         shop = shop or self.shop
         platform = LocalPlatform(shop, self.platform.layout.state)
-        settings = Settings((EXAMPLE_SPEC,), "local", self.platform.layout.state.parent)
-        defs = build_defs([shop], settings, {"platforms": Platforms(of=lambda _: platform)})
+        defs = build_defs([shop], self.settings, {"platforms": Platforms(of=lambda _: platform)})
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = defs.resolve_job_def(job).execute_in_process(
             instance=self.instance, run_config={**(config or {}), **quiet}, raise_on_error=False
@@ -65,10 +69,17 @@ class Ran:
         return {"/".join(each.step_key.split("__")[1:]) for each in self.result.get_asset_materialization_events()}  # type: ignore[union-attr]
 
 
-def impatient(service: Service) -> Service:
-    """The same service, given up on after 20 s: a broken one is waited for in several tests."""
-    probes = service.probes.model_copy(update={"start_timeout": timedelta(seconds=20)})
-    return service.model_copy(update={"probes": probes})
+def write_spec(folder: Path) -> Path:
+    """The example shop, small; and judged by its path, not its speed: this machine tests beside the load."""
+    spec = yaml.safe_load(EXAMPLE_SPEC.read_text(encoding="utf-8"))
+    spec["databases"][0]["tasks"]["seed"] = ["python", "-m", "shop.seed", "--orders", "2000"]
+    for service in spec["services"]:
+        service["probes"] = {"start_timeout": "30s"}  # a broken one is waited for in several tests
+    spec["load"] = {"rate": 60, "duration": "8s", "minimum_requests": 300}
+    spec["thresholds"] = {"requests_per_second": 50, "p95_ms": 20_000, "utilisation": 1.0}
+    path = folder / "shop.yaml"
+    path.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -82,27 +93,12 @@ def state() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pipeline(state: Path) -> Iterator[Pipeline]:
-    example = read_spec(EXAMPLE_SPEC)
-    database = example.databases[0]
-    tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", "2000")})
-    assert example.load is not None
-    shop = example.model_copy(
-        update={
-            "services": tuple(impatient(each) for each in example.services),
-            "databases": (database.model_copy(update={"tasks": tasks}),),
-            "load": example.load.model_copy(
-                update={"rate": 60.0, "duration": timedelta(seconds=8), "minimum_requests": 300}
-            ),
-            # This machine runs the tests beside the load: what is judged here is the path, not the speed.
-            "thresholds": example.thresholds.model_copy(
-                update={"requests_per_second": 50.0, "p95_ms": 5000.0, "utilisation": 1.0}
-            ),
-        }
-    )
+    spec = write_spec(state)
+    shop = read_spec(spec)
     platform = LocalPlatform(shop, state / shop.shop)
     platform.up()
     try:
         with dg.DagsterInstance.ephemeral() as instance:
-            yield Pipeline(shop, platform, instance)
+            yield Pipeline(spec, shop, platform, instance)
     finally:
         platform.down()

@@ -1,0 +1,148 @@
+"""The shop with Dagster's own processes: the UI in a real browser, the sensors, `ecom launch`, `dagster job launch`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from ecom_platform.clients.web import session
+from ecom_platform.platforms.local import LocalPlatform
+from ecom_platform.settings import ROOT
+from tests.browser import picture, watched
+from tests.pipeline.conftest import Pipeline
+
+PATIENCE = 60_000  # ms: a first page of the UI on a busy machine
+
+
+@pytest.fixture(scope="module")
+def ui(pipeline: Pipeline) -> Iterator[str]:
+    """The webserver's address; the pipeline has run once, so that there is something to see."""
+    pipeline.platform.up(location=pipeline.settings)
+    address = pipeline.platform.webserver()
+    assert address is not None
+    done = ecom(pipeline, "launch", "everyday")
+    assert done.returncode == 0, done.stderr
+    yield address
+    pipeline.platform.down()
+    pipeline.platform.up()
+
+
+def ecom(pipeline: Pipeline, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ecom_platform.cli", "--spec", str(pipeline.spec), *arguments],
+        env={**os.environ, "ECOM_STATE": str(pipeline.settings.state)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def runs_of(address: str, job: str) -> list[dict[str, str]]:
+    query = "query ($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId } } } }"
+    with session(address, seconds=20) as client:
+        answer = client.send("POST", "/graphql", content={"query": query, "variables": {"job": job}})
+    results: list[dict[str, str]] = answer.json()["data"]["runsOrError"]["results"]
+    return results
+
+
+@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.5))
+def wait_for_run(address: str, job: str, known: frozenset[str]) -> list[str]:
+    return [each["runId"] for each in runs_of(address, job) if each["runId"] not in known]
+
+
+def ids(address: str, job: str) -> frozenset[str]:
+    return frozenset(each["runId"] for each in runs_of(address, job))
+
+
+def test_a_validation_follows_every_deploy_and_a_proof_every_backup(pipeline: Pipeline, ui: str) -> None:
+    for first, then in (("deploy", "validate"), ("backup", "verify_restore")):
+        known = ids(ui, then)
+        done = ecom(pipeline, "launch", first)
+        assert done.returncode == 0, done.stderr
+        assert wait_for_run(ui, then, known)
+
+
+def test_launch_of_an_unknown_job_names_those_that_there_are(pipeline: Pipeline, ui: str) -> None:
+    done = ecom(pipeline, "launch", "dance")
+    assert done.returncode == 2
+    assert "everyday" in done.stderr
+
+
+def test_launch_exits_with_the_failure_of_its_run(pipeline: Pipeline, ui: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("ops: {ecommerce__restores__database_shop: {config: {snapshot: nothing}}}")
+    done = ecom(pipeline, "launch", "verify_restore", "--config", str(config))
+    assert done.returncode == 1
+    assert "find the snapshot nothing" in done.stderr
+
+
+def test_dagsters_own_launch_works_with_the_workspace_of_the_repository(pipeline: Pipeline, ui: str) -> None:
+    known = ids(ui, "report")
+    home = {"DAGSTER_HOME": str(pipeline.platform.dagster_home()), "ECOM_SPEC": str(pipeline.spec)}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dagster"), "job", "launch", "-w", "workspace.yaml", "-j", "report"],
+        env={**os.environ, "ECOM_STATE": str(pipeline.settings.state), **home},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert wait_for_run(ui, "report", known)
+
+
+@pytest.mark.browser
+def test_the_ui_shows_the_lineage_from_deployment_to_report(browser: Browser, ui: str) -> None:
+    with watched(browser, width=1400, height=620) as seen:
+        seen.page.goto(f"{ui}/asset-groups")
+        for stage in ("deployments", "validations", "backups", "restores", "benchmarks", "reports"):
+            expect(seen.page.get_by_text(stage, exact=True).first).to_be_visible(timeout=PATIENCE)
+        seen.page.get_by_text("Hide navigation").click()
+        seen.page.wait_for_load_state("networkidle")
+        picture(seen.page, "lineage", full_page=False)
+
+
+@pytest.mark.browser
+def test_the_ui_shows_the_checks_of_a_restore(browser: Browser, ui: str) -> None:
+    with watched(browser, width=1400, height=900) as seen:
+        seen.page.goto(f"{ui}/assets/ecommerce/restores/database-shop?view=checks")
+        for check in ("restored", "content", "sequences", "definitions", "read_path"):
+            expect(seen.page.get_by_text(check, exact=True).first).to_be_visible(timeout=PATIENCE)
+        seen.page.wait_for_load_state("networkidle")
+        picture(seen.page, "checks", full_page=False)
+
+
+@pytest.mark.browser
+def test_the_ui_shows_the_schedules_and_the_sensors(browser: Browser, ui: str) -> None:
+    with watched(browser, width=1400, height=700) as seen:
+        seen.page.goto(f"{ui}/automation")
+        for name in ("backup_schedule", "validate_after_deploy", "verify_restore_after_backup", "notice_of_failure"):
+            expect(seen.page.get_by_text(name).first).to_be_visible(timeout=PATIENCE)
+        expect(seen.page.get_by_text("every 6 hours").first).to_be_visible(timeout=PATIENCE)
+        picture(seen.page, "automation", full_page=False)
+
+
+@pytest.mark.browser
+def test_the_page_of_evidence_of_real_runs_opens(browser: Browser, pipeline: Pipeline, ui: str) -> None:
+    done = ecom(pipeline, "report")
+    assert done.returncode in (0, 1, 3), done.stderr
+    with watched(browser, width=1280, height=1400) as seen:
+        seen.page.goto((pipeline.platform.reports() / "evidence.html").as_uri())
+        expect(seen.page.get_by_text("ecommerce").first).to_be_visible()
+        assert seen.problems == []
+        picture(seen.page, "report", full_page=False)
+
+
+def test_up_mends_what_was_killed(pipeline: Pipeline, ui: str) -> None:
+    platform = LocalPlatform(pipeline.shop, pipeline.platform.layout.state)
+    before = {each.name for each in platform.status()}
+    platform.up(location=pipeline.settings)
+    assert {each.name for each in platform.status() if each.state == "RUNNING"} == before
