@@ -210,9 +210,17 @@ def test_the_basic_form_is_plain() -> None:
     chart = render("shop", files=("values-basic.yaml",))
     kinds = {each.kind for each in chart.objects}
     assert not kinds & {"NetworkPolicy", "ResourceQuota", "LimitRange", "PodDisruptionBudget"}
-    assert all(pod.security_context is None for _, pod in chart.pods())
+    soft = {name for name, pod in chart.pods() if pod.security_context is None}
+    assert {each.split("-")[0] for each in soft} == {"Deployment/backend", "Deployment/frontend", "Job/migration"}
     assert set(chart.of("Deployment")) == {"backend-blue", "frontend-blue"}
     assert {each.spec.replicas for each in chart.of("Deployment").values()} == {1}
+
+
+def test_the_way_from_basic_to_enhanced_does_not_restart_the_database() -> None:
+    forms = [
+        render("shop", files=(each,)).of("StatefulSet")["database"] for each in ("values-basic.yaml", "values.yaml")
+    ]
+    assert forms[0].spec.template == forms[1].spec.template
 
 
 def test_the_quota_has_room_for_both_colours_of_production() -> None:

@@ -23,9 +23,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $seen | default .value -}}
 {{- end }}
 
-{{/* Pod-wide hardening. user: the uid and gid of its processes. */}}
+{{/* Pod-wide hardening. user: the uid and gid of its processes. always: in the basic form too. */}}
 {{- define "shop.podSecurity" -}}
-{{- if .root.Values.hardened }}
+{{- if or .root.Values.hardened .always }}
 securityContext:
   runAsNonRoot: true
   runAsUser: {{ .user | default 1000 }}
@@ -43,12 +43,15 @@ imagePullSecrets: {{ toYaml . | nindent 2 }}
 
 {{- define "shop.containerSecurity" -}}
 {{- if .Values.hardened }}
+{{- include "shop.hardenedContainer" . }}
+{{- end }}
+{{- end }}
+{{- define "shop.hardenedContainer" -}}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   privileged: false
   capabilities: {drop: [ALL]}
-{{- end }}
 {{- end }}
 
 {{- define "shop.spread" -}}
@@ -71,12 +74,13 @@ topologySpreadConstraints:
 - {name: cache, mountPath: /var/cache/shop}
 {{- end }}
 
-{{/* One role's secret, as files that the pod's group reads. keys: of the Secret. */}}
+{{/* One role's secret, as files that the pod's group reads; in the basic form pods have no group of their
+     own, so everybody in the pod reads them. keys: of the Secret. */}}
 {{- define "shop.secretVolume" -}}
 - name: {{ .volume }}
   secret:
     secretName: {{ .secret }}
-    defaultMode: 0440
+    defaultMode: {{ if or .hardened .always }}0440{{ else }}0444{{ end }}
     items:
       {{- range .keys }}
       - {key: {{ . }}, path: {{ . }}}

@@ -1,0 +1,161 @@
+"""The cluster, three namespaces, and both charts installed once for all tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.charts.matrix import OUTSIDE, PLATFORM, SHOP, platform_sets, shop_sets
+from tests.cluster.tools import SCRIPTS, Cluster, hardened_pod, open_cluster
+
+ROLES = {"superuser": "postgres", "owner": "shop_owner", "app": "shop_app", "backup": "shop_backup"}
+LISTENING = ("python", "-c", (SCRIPTS / "listen.py").read_text(encoding="utf-8"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/cluster/" in item.path.as_posix():
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    return open_cluster()
+
+
+@pytest.fixture(scope="session")
+def namespaces(cluster: Cluster) -> Iterator[dict[str, str]]:
+    """The shop's, the platform's, and one of other people; all enforce `restricted`."""
+    with ExitStack() as stack:
+        yield {role: stack.enter_context(cluster.namespace(role)) for role in (SHOP, PLATFORM, OUTSIDE)}
+
+
+@dataclass(frozen=True)
+class Release:
+    """An installed chart. sets: what it was installed with, for upgrades."""
+
+    name: str
+    chart: str
+    namespace: str
+    sets: tuple[str, ...]
+
+
+def make_secret(cluster: Cluster, namespace: str, name: str, values: Mapping[str, str]) -> None:
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": namespace},
+            "stringData": dict(values),
+        }
+    )
+
+
+def make_shop_secrets(cluster: Cluster, namespace: str, uses: Iterable[str] = ROLES) -> None:
+    """The Secrets that an operator makes before the shop is installed, with new passwords."""
+    for use in uses:
+        role = ROLES[use]
+        password = secrets.token_urlsafe(18)
+        url = f"postgresql://{role}:{password}@database:5432/shop"
+        make_secret(cluster, namespace, f"shop-database-{use}", {"password": password, "url": url})
+
+
+def shop_images(cluster: Cluster) -> tuple[str, ...]:
+    colours = [
+        f"{service}.colours.{colour}.{key}={value}"
+        for service in ("backend", "frontend")
+        for colour, version in (("blue", "1.0.0"), ("green", "2.0.0"))
+        for key, value in (("tag", cluster.tag), ("version", version), ("replicas", 1))
+    ]
+    repositories = [f"{each}.image.repository={cluster.repository}/{each}" for each in ("backend", "frontend")]
+    return (*colours, *repositories, f"migration.tag={cluster.tag}")
+
+
+SMALL = (
+    "backend.resources.requests.cpu=20m",
+    "frontend.resources.requests.cpu=20m",
+    "database.resources.requests.cpu=20m",
+    "database.persistence.size=1Gi",
+    "database.persistence.whenDeleted=Delete",
+    "migration.seed.enabled=true",
+    "migration.seed.orders=100",
+)
+
+
+@pytest.fixture(scope="session")
+def shop(cluster: Cluster, namespaces: dict[str, str]) -> Release:
+    """Both colours: blue is live, green is the preview; blue's backend has two pods."""
+    make_shop_secrets(cluster, namespaces[SHOP])
+    both = [
+        f"{each}.{key}" for each in ("backend", "frontend") for key in ("colours.green.enabled=true", "preview=green")
+    ]
+    sets = (*shop_images(cluster), *SMALL, *both, *shop_sets(namespaces), "backend.colours.blue.replicas=2")
+    release = Release("shop", "shop", namespaces[SHOP], sets)
+    cluster.install(release.chart, release.name, release.namespace, release.sets)
+    return release
+
+
+@dataclass(frozen=True)
+class Place:
+    """A pod of ours to run programs in."""
+
+    namespace: str
+    pod: str
+
+
+@pytest.fixture(scope="session")
+def customer(cluster: Cluster, namespaces: dict[str, str]) -> Place:
+    """A person who may call the front door: a pod with that label, in the namespace of other people."""
+    place = Place(namespaces[OUTSIDE], "customer")
+    image = cluster.image("backend")
+    pod = hardened_pod(place.pod, place.namespace, image, labels={"role": "client"}, command=(*LISTENING, "8080"))
+    del pod["spec"]["containers"][0]["readinessProbe"]
+    cluster.apply(pod)
+    cluster.wait_ready(place.namespace, place.pod)
+    return place
+
+
+@pytest.fixture(scope="session")
+def platform(cluster: Cluster, namespaces: dict[str, str], shop: Release) -> Release:
+    """The platform with the real code location, read-only, as the chart's values are."""
+    namespace = namespaces[PLATFORM]
+    make_secret(cluster, namespace, "ecom-dagster-database", {"postgresql-password": secrets.token_urlsafe(18)})
+    make_secret(cluster, namespace, "ecom-identity", {"identity": "not a real one"})
+    make_secret(cluster, namespace, "ecom-store", {"access-key": "a", "secret-key": "b"})
+    sets = (
+        f"image.repository={cluster.repository}/platform",
+        f"image.tag={cluster.tag}",
+        "database.persistence.size=1Gi",
+        "database.persistence.whenDeleted=Delete",
+        "secrets.runs.store=ecom-store",
+        *platform_sets(namespaces),
+        *_seaweedfs(cluster, namespace),
+    )
+    release = Release("platform", "platform", namespace, sets)
+    cluster.install(release.chart, release.name, namespace, sets)
+    return release
+
+
+def _seaweedfs(cluster: Cluster, namespace: str) -> tuple[str, ...]:
+    image = os.environ.get("ECOM_TEST_SEAWEEDFS", "")
+    if not image:
+        return ()
+    repository, _, tag = image.rpartition(":")
+    identity = {"name": "ecom", "credentials": [{"accessKey": "ecom", "secretKey": "test-only"}], "actions": ["Admin"]}
+    keys = "".join(f'[{each}]\nkey = "{secrets.token_hex(16)}"\n' for each in ("jwt.signing", "jwt.filer_signing"))
+    values = {"s3.json": json.dumps({"identities": [identity]}), "security.toml": keys}
+    make_secret(cluster, namespace, "ecom-seaweedfs", values)
+    return (
+        "seaweedfs.enabled=true",
+        f"seaweedfs.image.repository={repository}",
+        f"seaweedfs.image.tag={tag}",
+        "seaweedfs.persistence.size=1Gi",
+        "seaweedfs.persistence.whenDeleted=Delete",
+    )

@@ -1,0 +1,1 @@
+"""Programs that run inside pods. They use nothing but the standard library."""

@@ -1,0 +1,59 @@
+"""A code location for the cluster's tests: runs that tell what they are, and one that is given the identity."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+FACTS = Path(__file__).with_name("facts.sh")
+IDENTITY = Path("/run/secrets/ecom/identity")
+GIVE_IDENTITY: dict[str, Any] = {
+    "pod_spec_config": {"volumes": [{"name": "identity", "secret": {"secret_name": "ecom-identity"}}]},
+    "container_config": {
+        "volume_mounts": [{"name": "identity", "mount_path": str(IDENTITY), "read_only": True}],
+    },
+}
+
+
+@dg.asset
+def inside() -> dg.MaterializeResult[None]:
+    """What this run's pod may do, and which secrets it sees."""
+    facts = subprocess.run(["sh", str(FACTS)], capture_output=True, text=True, check=True, timeout=30).stdout
+    secrets = sorted(str(each) for each in Path("/run/secrets/ecom").glob("*/*") if not each.name.startswith("."))
+    environment = {key: os.environ[key] for key in ("ECOM_SPEC", "ECOM_ENVIRONMENT", "ECOM_STATE")}
+    seen = {
+        "facts": facts,
+        "secrets": secrets,
+        "environment": environment,
+        "spec": Path("/etc/ecom/shop.yaml").exists(),
+    }
+    return dg.MaterializeResult(metadata={"seen": dg.MetadataValue.text(json.dumps(seen))})
+
+
+@dg.asset(pool="one_at_a_time")
+def fails() -> None:
+    raise dg.Failure("this run fails on purpose", allow_retries=False)
+
+
+@dg.asset_check(asset=inside, blocking=True)
+def the_identity_is_there_only_for_restores(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    wanted = context.run.tags.get("probe/identity") == "yes"
+    return dg.AssetCheckResult(passed=(IDENTITY / "identity").exists() == wanted)
+
+
+dump = dg.define_asset_job("dump", selection=dg.AssetSelection.assets(inside))
+restore = dg.define_asset_job(
+    "restore",
+    selection=dg.AssetSelection.assets(inside),
+    tags={"dagster-k8s/config": GIVE_IDENTITY, "probe/identity": "yes"},
+)
+failing = dg.define_asset_job("failing", selection=dg.AssetSelection.assets(fails))
+defs = dg.Definitions(
+    assets=[inside, fails],
+    asset_checks=[the_identity_is_there_only_for_restores],
+    jobs=[dump, restore, failing],
+    executor=dg.in_process_executor,
+)

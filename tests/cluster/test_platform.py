@@ -1,0 +1,163 @@
+"""The platform's chart on a cluster: Dagster answers, runs are pods, and no tag softens them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
+from ecom_platform.errors import ConfigurationError
+from tests.cluster.conftest import Release
+from tests.cluster.facts import broken, read
+from tests.cluster.tools import SCRIPTS, Cluster, eventually
+
+HEALTH = "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"
+METADATA = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { assetMaterializations {
+  metadataEntries { label ... on TextMetadataEntry { text } } } } } }"""
+
+
+def ask(address: str, query: str, **variables: object) -> Any:
+    import httpx
+
+    answer = httpx.post(
+        f"{address}/graphql", json={"query": query, "variables": variables}, timeout=30, trust_env=False
+    )
+    return answer.json()["data"]
+
+
+def result(api: DagsterApi, run: str, seconds: float = 120) -> str:
+    """How the run ended."""
+
+    def ended() -> str | None:
+        status = api.follow(run, None).status
+        return status if status in TERMINAL else None
+
+    return eventually(f"run {run} ends", ended, seconds)
+
+
+@pytest.fixture(scope="module")
+def address(cluster: Cluster, platform: Release) -> Iterator[str]:
+    """The webserver as the chart's values make it: read-only, with the real code location."""
+    with cluster.forward(platform.namespace, "service/webserver", 80) as where:
+        yield where
+
+
+def test_the_real_code_location_is_loaded_and_the_daemon_is_well(address: str) -> None:
+    def healthy() -> bool | None:
+        statuses = ask(address, HEALTH)["instance"]["daemonHealth"]["allDaemonStatuses"]
+        return True if statuses and all(each["healthy"] for each in statuses if each["required"]) else None
+
+    eventually("every daemon is healthy", healthy, 60)
+    with pytest.raises(ConfigurationError, match=r"Jobs are .*deploy.*validate"):
+        DagsterApi(address).launch("no such job", config={}, tags={})
+
+
+def test_a_read_only_webserver_launches_nothing(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="Unauthorized"):
+        DagsterApi(address).launch("report", config={}, tags={})
+
+
+def test_the_platforms_own_pods_weigh_less_than_1500_mb(cluster: Cluster, platform: Release) -> None:
+    def weights() -> list[int] | None:
+        done = cluster.kubectl(
+            "get", "--raw", f"/apis/metrics.k8s.io/v1beta1/namespaces/{platform.namespace}/pods", check=False
+        )
+        if done.code != 0:
+            pytest.skip("the cluster has no metrics-server")
+        pods = [each for each in json.loads(done.stdout)["items"] if not each["metadata"]["name"].startswith("probe-")]
+        found = [kibibytes(c["usage"]["memory"]) for each in pods for c in each["containers"]]
+        return found if len(found) >= 4 else None
+
+    assert sum(eventually("every pod is measured", weights, 90)) < 1_500_000
+
+
+def kibibytes(quantity: str) -> int:
+    units = {"Ki": 1, "Mi": 1024, "Gi": 1024**2}
+    return int(quantity[:-2]) * units[quantity[-2:]] if quantity[-2:] in units else int(quantity) // 1024
+
+
+@pytest.fixture(scope="module")
+def launching(cluster: Cluster, platform: Release) -> Iterator[DagsterApi]:
+    """The same release upgraded: a webserver that may launch, and the tests' own code location."""
+    files = {each: (SCRIPTS / each).read_text(encoding="utf-8") for each in ("probe_location.py", "facts.sh")}
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "probe-location", "namespace": platform.namespace},
+            "data": files,
+        }
+    )
+    sets = (
+        *platform.sets,
+        "webserver.readOnly=false",
+        "codeLocation.module=probe_location",
+        "environmentVariables.PYTHONPATH=/app:/probe",
+        "extraVolumes[0].name=probe",
+        "extraVolumes[0].configMap.name=probe-location",
+        "extraVolumeMounts[0].name=probe",
+        "extraVolumeMounts[0].mountPath=/probe",
+        "runs.startTimeoutSeconds=30",
+        "runs.resources.requests.cpu=50m",
+    )
+    cluster.install(platform.chart, platform.name, platform.namespace, sets)
+    with cluster.forward(platform.namespace, "service/webserver", 80) as where:
+        api = DagsterApi(where)
+
+        def loaded() -> bool | None:
+            entries = ask(where, "{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } } } } }")
+            names = {job["name"] for node in entries["repositoriesOrError"].get("nodes", []) for job in node["jobs"]}
+            return True if "dump" in names else None
+
+        eventually("the tests' code location is loaded", loaded, 60)
+        yield api
+    cluster.install(platform.chart, platform.name, platform.namespace, platform.sets)
+
+
+def test_a_run_is_a_hardened_pod_that_sees_its_own_secrets_and_no_identity(
+    cluster: Cluster, platform: Release, launching: DagsterApi
+) -> None:
+    begun = time.monotonic()
+    run = launching.launch("dump", config={}, tags={})
+    assert result(launching, run) == "SUCCESS", cluster.state(platform.namespace)
+    seconds = time.monotonic() - begun
+    entries = ask(launching.address, METADATA, run=run)["runOrError"]["assetMaterializations"][0]["metadataEntries"]
+    seen = json.loads(next(each["text"] for each in entries if each["label"] == "seen"))
+    assert broken(read(seen["facts"]), token=True) == []
+    assert seen["secrets"] == ["/run/secrets/ecom/store/access-key", "/run/secrets/ecom/store/secret-key"]
+    assert seen["spec"] is True
+    jobs = cluster.get("jobs", platform.namespace, "-l", f"dagster/run-id={run}")
+    assert [each["status"].get("succeeded") for each in jobs] == [1]
+    assert seconds < 60
+
+
+def test_only_a_job_that_restores_gets_the_identity(launching: DagsterApi) -> None:
+    run = launching.launch("restore", config={}, tags={})
+    assert result(launching, run) == "SUCCESS"
+
+
+def test_a_failed_run_fails_its_pod_too(cluster: Cluster, platform: Release, launching: DagsterApi) -> None:
+    run = launching.launch("failing", config={}, tags={})
+    assert result(launching, run) == "FAILURE"
+
+    def failed() -> bool | None:
+        jobs = cluster.get("jobs", platform.namespace, "-l", f"dagster/run-id={run}")
+        return True if [each["status"].get("failed") for each in jobs] == [1] else None
+
+    eventually("the run's Job has failed", failed, 30)
+
+
+@pytest.mark.parametrize(
+    "softened",
+    [
+        {"pod_spec_config": {"service_account_name": "daemon"}},
+        {"container_config": {"security_context": {"read_only_root_filesystem": False}}},
+    ],
+)
+def test_a_tag_cannot_soften_a_run(launching: DagsterApi, softened: dict[str, Any]) -> None:
+    run = launching.launch("dump", config={}, tags={"dagster-k8s/config": json.dumps(softened)})
+    assert result(launching, run) == "FAILURE"
