@@ -24,7 +24,7 @@ class Target(dg.Config):
 def build_job(shop: Shop, *, prefix: str) -> dg.JobDefinition:
     """The job `restore` of one shop."""
 
-    @dg.op(name="restore_snapshot")
+    @dg.op(name=f"{prefix}restore_snapshot")
     def restore_snapshot(
         context: dg.OpExecutionContext, config: Target, platforms: dg.ResourceParam[Platforms]
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
-from ecom_platform.errors import EcomError, TransientError
+from ecom_platform.errors import ConfigurationError, EcomError, TransientError
 from ecom_platform.records import Findings
 from ecom_platform.verdicts import Outcome, Verdict, failed, inconclusive, worst
 
@@ -36,7 +36,7 @@ def as_dagster_failures() -> Iterator[None]:
 class Observation(Generic[T]):
     """What a stage saw: its record and findings, or the error that ended it.
 
-    After an error every check has a verdict: failed, or inconclusive when the error is transient.
+    After an error every check has a verdict: failed, or inconclusive when it could not be tried.
     So an old green result never outlives a newer attempt that broke.
     """
 
@@ -50,7 +50,8 @@ def observe(checks: Mapping[str, str], look: Callable[[], tuple[Findings, T]]) -
     try:
         findings, record = look()
     except EcomError as error:
-        judge = inconclusive if isinstance(error, TransientError) else failed
+        untried = isinstance(error, TransientError | ConfigurationError)
+        judge = inconclusive if untried else failed
         return Observation(Findings({name: [judge(text, str(error))] for name, text in checks.items()}), error=error)
     return Observation(findings, record)
 

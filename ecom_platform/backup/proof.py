@@ -81,7 +81,7 @@ def prove(
     """Verify the snapshot (an id or `latest`) from the store (empty: the spec's first) and record the outcome
     beside it. Verdicts for checks(). Raises when it could not be tried: no key, no room, no store.
     """
-    stored, manifest = _chosen(platform, shop, database, snapshot, store)
+    stored, manifest = chosen(platform, shop, database, snapshot, store)
     progress(f"verifying {manifest.id} from {stored.name}")
     scratch = platform.scratch()
     verification = verify_snapshot(
@@ -112,7 +112,7 @@ def restore_to(
 
     Raises RefusedError if it is not empty, ProofFailed if what came back is not what was dumped.
     """
-    stored, manifest = _chosen(platform, shop, database, snapshot, store)
+    stored, manifest = chosen(platform, shop, database, snapshot, store)
     target = split_url(target_file.read_text(encoding="utf-8").strip())
     progress(f"restoring {manifest.id} from {stored.name} into {target.url}")
     verification = restore_to_database(
@@ -125,9 +125,12 @@ def restore_to(
     return _record(stored, manifest, verification)
 
 
-def _chosen(
+def chosen(
     platform: Platform, shop: Shop, database: Database, snapshot: str, store: str
 ) -> tuple[ObjectStore, Manifest]:
+    """The store (empty: the spec's first) and the snapshot (an id or `latest`) in it. Raises ConfigurationError or
+    MissingError for what is not there, CorruptBackup for a catalogue that cannot be trusted.
+    """
     name = store or next(iter(shop.stores))
     if name not in shop.stores:
         raise ConfigurationError(

@@ -61,44 +61,6 @@ def ids(address: str, job: str) -> frozenset[str]:
     return frozenset(each["runId"] for each in runs_of(address, job))
 
 
-def test_a_validation_follows_every_deploy_and_a_proof_every_backup(pipeline: Pipeline, ui: str) -> None:
-    for first, then in (("deploy", "validate"), ("backup", "verify_restore")):
-        known = ids(ui, then)
-        done = ecom(pipeline, "launch", first)
-        assert done.returncode == 0, done.stderr
-        assert wait_for_run(ui, then, known)
-
-
-def test_launch_of_an_unknown_job_names_those_that_there_are(pipeline: Pipeline, ui: str) -> None:
-    done = ecom(pipeline, "launch", "dance")
-    assert done.returncode == 2
-    assert "everyday" in done.stderr
-
-
-def test_launch_exits_with_the_failure_of_its_run(pipeline: Pipeline, ui: str, tmp_path: Path) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text("ops: {ecommerce__restores__database_shop: {config: {snapshot: nothing}}}")
-    done = ecom(pipeline, "launch", "verify_restore", "--config", str(config))
-    assert done.returncode == 1
-    assert "find the snapshot nothing" in done.stderr
-
-
-def test_dagsters_own_launch_works_with_the_workspace_of_the_repository(pipeline: Pipeline, ui: str) -> None:
-    known = ids(ui, "report")
-    home = {"DAGSTER_HOME": str(pipeline.platform.dagster_home()), "ECOM_SPEC": str(pipeline.spec)}
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dagster"), "job", "launch", "-w", "workspace.yaml", "-j", "report"],
-        env={**os.environ, "ECOM_STATE": str(pipeline.settings.state), **home},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert wait_for_run(ui, "report", known)
-
-
 @pytest.mark.browser
 def test_the_ui_shows_the_lineage_from_deployment_to_report(browser: Browser, ui: str) -> None:
     with watched(browser, width=1400, height=620) as seen:
@@ -139,6 +101,45 @@ def test_the_page_of_evidence_of_real_runs_opens(browser: Browser, pipeline: Pip
         expect(seen.page.get_by_text("ecommerce").first).to_be_visible()
         assert seen.problems == []
         picture(seen.page, "report", full_page=False)
+
+
+def test_a_validation_follows_every_deploy_and_a_proof_every_backup(pipeline: Pipeline, ui: str) -> None:
+    for first, then in (("deploy", "validate"), ("backup", "verify_restore")):
+        known = ids(ui, then)
+        done = ecom(pipeline, "launch", first)
+        assert done.returncode == 0, done.stderr
+        assert wait_for_run(ui, then, known)
+
+
+def test_launch_of_an_unknown_job_names_those_that_there_are(pipeline: Pipeline, ui: str) -> None:
+    done = ecom(pipeline, "launch", "dance")
+    assert done.returncode == 2
+    assert "everyday" in done.stderr
+
+
+def test_launch_exits_with_the_failure_of_its_run(pipeline: Pipeline, ui: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("ops: {ecommerce__restores__database_shop: {config: {snapshot: nothing}}}")
+    done = ecom(pipeline, "launch", "verify_restore", "--config", str(config))
+    assert done.returncode == 1
+    assert "find the snapshot nothing" in done.stderr
+    assert "database-shop content" not in done.stderr  # a mistyped id turns no check red
+
+
+def test_dagsters_own_launch_works_with_the_workspace_of_the_repository(pipeline: Pipeline, ui: str) -> None:
+    known = ids(ui, "report")
+    home = {"DAGSTER_HOME": str(pipeline.platform.dagster_home()), "ECOM_SPEC": str(pipeline.spec)}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dagster"), "job", "launch", "-w", "workspace.yaml", "-j", "report"],
+        env={**os.environ, "ECOM_STATE": str(pipeline.settings.state), **home},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert wait_for_run(ui, "report", known)
 
 
 def test_up_mends_what_was_killed(pipeline: Pipeline, ui: str) -> None:
