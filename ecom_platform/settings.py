@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE_SPEC = ROOT / "specs" / "ecommerce.yaml"
 ENVIRONMENTS = ("local", "staging", "production")
 KNOWN = ("ECOM_SPEC", "ECOM_ENVIRONMENT", "ECOM_STATE")
+FOR_TESTS = "ECOM_TEST_"  # settings of the test suite, which are none of the program's
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigurationError for an unknown ECOM_* name or environment.
     """
     environ = os.environ if environ is None else environ
-    unknown = sorted(name for name in environ if name.startswith("ECOM_") and name not in KNOWN)
+    unknown = sorted(
+        name for name in environ if name.startswith("ECOM_") and not name.startswith(FOR_TESTS) and name not in KNOWN
+    )
     if unknown:
         raise ConfigurationError(
             "read the settings", f"unknown variable {', '.join(unknown)}", f"Known are {', '.join(KNOWN)}."
