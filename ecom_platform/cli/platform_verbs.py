@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from ecom_platform.cli.context import Context
+from ecom_platform.cli.progress import shown
 from ecom_platform.errors import ConfigurationError
 from ecom_platform.platforms.local import LocalPlatform
 
@@ -21,7 +22,8 @@ def bring_up(context: Context) -> None:
         cluster_verbs.bring_up(context)
         return
     platform = local(context)
-    platform.up(show, location=context.settings)
+    with shown() as tell:
+        platform.up(tell, location=context.settings)
     for name, address in platform.places().items():
         click.echo(f"{name:<12} {address}")
 
@@ -36,11 +38,6 @@ def local(context: Context) -> LocalPlatform:
             "Use the cluster's own tools, or another spec.",
         )
     return platform
-
-
-def show(name: str, what: str) -> None:
-    """Progress as plain lines on stderr, dimmed for a person."""
-    click.echo(click.style(f"  {name:<28} {what}", dim=True), err=True)
 
 
 @click.command()
@@ -69,7 +66,8 @@ def down(context: Context) -> None:
 
         cluster_verbs.take_down(context)
         return
-    local(context).down(show)
+    with shown() as tell:
+        local(context).down(tell)
 
 
 @click.command()
@@ -101,7 +99,7 @@ def status(context: Context, *, as_json: bool) -> None:
         for each in parts:
             number = f"process {each.pid}" if each.pid else ""
             click.echo(f"{each.name:<28} {each.state:<9} {each.seconds:>9.0f} s  {number:<16} {each.address}")
-    sys.exit(0 if parts and all(each.state == "RUNNING" for each in parts) else 1)
+    sys.exit(0 if parts and all(each.alive for each in parts) else 1)
 
 
 @click.command()
@@ -148,4 +146,5 @@ def reset(context: Context, *, yes: bool) -> None:
         click.echo(f"  {each}")
     if not yes:
         click.confirm("Remove all that?", abort=True)
-    platform.reset(show)
+    with shown() as tell:
+        platform.reset(tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ecom_platform.platforms.local import LocalPlatform
@@ -94,3 +96,33 @@ PLATFORMS: dict[str, Callable[[], AbstractContextManager[Place]]] = {"local": lo
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     with PLATFORMS[request.param]() as found:
         yield found
+
+
+def small_shop() -> Shop:
+    """The contract's shop without its object server, which takes half of the time to come up."""
+    return contract_shop("life").model_copy(update={"stores": {"near": contract_shop().stores["near"]}})
+
+
+def remains(platform: LocalPlatform) -> list[str]:
+    """Processes that name the state folder in their arguments, environment or working folder."""
+    mark, found = str(platform.layout.state), []
+    for process in psutil.process_iter():
+        try:
+            text = f"{process.cmdline()} {process.cwd()} {process.environ()}"
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if mark in text and process.pid != os.getpid():
+            found.append(f"{process.pid} {process.cmdline()}")
+    return found
+
+
+@pytest.fixture
+def down() -> Iterator[LocalPlatform]:
+    """A platform that was never up."""
+    with state_folder() as folder:
+        platform = LocalPlatform(small_shop(), folder / "state")
+        try:
+            yield platform
+        finally:
+            platform.down()
+        assert remains(platform) == []

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from ecom_platform.clients import processes
-from ecom_platform.clients.supervisor import ProcessState, daemon_config, replace_text
+from ecom_platform.clients.supervisor import ALIVE, ProcessState, daemon_config, replace_text
 from ecom_platform.errors import DeadlineExceeded, PreflightError, RefusedError
 from ecom_platform.platforms.local.layout import Layout
 from ecom_platform.platforms.local.locks import held
@@ -39,6 +39,10 @@ class PartStatus:
     pid: int | None
     seconds: float
     address: str
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ALIVE
 
 
 class Lifecycle:
@@ -112,7 +116,10 @@ class Lifecycle:
                 progress(each, "stopped")
 
     def end_leftovers(self) -> None:
-        """End what a killed supervisord left, and remove its sockets. Raises DeadlineExceeded if something does not end."""
+        """End what a killed supervisord left, and remove its sockets.
+
+        Raises DeadlineExceeded if something does not end.
+        """
         marked = self._parts.supervisor.server_url
 
         def ours(process: psutil.Process) -> bool:

@@ -18,8 +18,8 @@ Progress = Callable[[str, str], None]
 
 POLL_SECONDS = 0.05
 TAIL_LINES = 15
-START_SECONDS = 60.0
-"""The slowest part, Dagster's webserver, is ready in 4 s on two free cores."""
+START_SECONDS = 120.0
+"""The slowest part, Dagster's webserver, is ready in 4 s on two free cores, and in 40 s on busy ones."""
 
 PATIENCE_SECONDS = 15.0
 """A part that ran already has only to answer, not to start; after this time it hangs."""
