@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ecom_platform.clients import sql
@@ -37,6 +38,9 @@ SCHEMA = "schema"
 ROLES = "roles"
 INDEX_JOBS = 2
 """Indexes built at once: the scratch server's share of memory is one sort buffer for each."""
+
+TOLD_BYTES = 100_000_000
+"""Progress is told each time that so much more was restored: every second or two."""
 
 PHASE_SECONDS = 6 * 3600.0
 """The longest that one program may run: a restore that takes longer has missed every recovery time."""
@@ -80,7 +84,7 @@ def restore_archives(
         raise PermanentError(
             "restore a snapshot", f"it has no archive `{SCHEMA}`, only {', '.join(archives) or 'none'}"
         )
-    work = _Work(target, programs, Restored())
+    work = _Work(target, programs, Restored(), progress)
     schema = folder / "schema.dump"
     with work.phase("schema"):
         work.spool(archives[SCHEMA], schema)
@@ -104,7 +108,9 @@ class _Work:
     target: DatabaseAccess
     programs: Path
     result: Restored
+    progress: Callable[[str], None]
     began: float = 0.0
+    lock: Lock = field(default_factory=Lock)
     name: str = field(default_factory=lambda: f"ecom-restore-{secrets.token_hex(6)}")
 
     @contextmanager
@@ -143,10 +149,16 @@ class _Work:
             start = time.monotonic()
             write(block)
             writing += time.monotonic() - start
-            self.result.plain_bytes += len(block)
+            self._count(len(block))
 
         copy(timed)
         self.result.reading += time.monotonic() - began - writing
+
+    def _count(self, size: int) -> None:
+        with self.lock:
+            before, self.result.plain_bytes = self.result.plain_bytes, self.result.plain_bytes + size
+        if before // TOLD_BYTES < (before + size) // TOLD_BYTES:
+            self.progress(f"{(before + size) / 1e6:,.0f} MB restored")
 
     def run_file(self, path: Path, section: str, *options: str) -> None:
         argv = [*self.command(section), *options, path]

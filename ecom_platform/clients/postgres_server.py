@@ -132,8 +132,13 @@ def own_folder(folder: Path, account: str | None) -> None:
         )
 
 
-def initialise(folder: Path, programs: Path, account: str | None, *, superuser: str, password: str) -> None:
-    """A new database cluster in folder/data: UTF8, C locale, passwords for everybody, no syncing."""
+def initialise(
+    folder: Path, programs: Path, account: str | None, *, superuser: str, password: str, as_it_comes: bool = False
+) -> None:
+    """A new database cluster in folder/data: UTF8, C locale, passwords for everybody, no syncing.
+
+    Without checksums, unless as_it_comes: with them the first reading of each page logs it once more.
+    """
     secret = folder / "password"
     secret.touch(mode=0o600)
     if account:
@@ -141,6 +146,11 @@ def initialise(folder: Path, programs: Path, account: str | None, *, superuser: 
     secret.write_text(password, encoding="utf-8")
     argv: list[str | Path] = [programs / "initdb", "--pgdata", folder / "data", "--username", superuser]
     argv += ["--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync", "--locale=C", "--encoding=UTF8"]
+    if (
+        not as_it_comes
+        and "--no-data-checksums" in run([programs / "initdb", "--help"], timeout=START_SECONDS, check=True).stdout
+    ):
+        argv.append("--no-data-checksums")  # from 18 on they are the default
     run(_become(account, argv), timeout=START_SECONDS, check=True, folder=folder)
     secret.unlink()
 

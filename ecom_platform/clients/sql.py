@@ -171,6 +171,8 @@ def _kind(error: psycopg.Error, seen: str) -> tuple[type[EcomError], str]:
         ((errors.QueryCanceled,), DeadlineExceeded, ""),
         ((errors.LockNotAvailable, errors.ObjectInUse, errors.TooManyConnections), BusyError, ""),
         ((errors.SerializationFailure, errors.DeadlockDetected), BusyError, ""),
+        # Somebody changed or dropped it between our finding it and our reading it.
+        ((errors.UndefinedTable, errors.InternalError_), BusyError, ""),
         ((errors.DiskFull, errors.OutOfMemory), PreflightError, "Make room for the server."),
         ((errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow), UnreachableError, ""),
         ((errors.InsufficientPrivilege,), ConfigurationError, _RIGHTS),
