@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ _GROUPS = {
     "endpointslices": "discovery.k8s.io/v1",
     "networkpolicies": "networking.k8s.io/v1",
     "metrics": "metrics.k8s.io/v1beta1",
+    "roles": "rbac.authorization.k8s.io/v1",
+    "rolebindings": "rbac.authorization.k8s.io/v1",
     "storageclasses": "storage.k8s.io/v1",
     "selfsubjectaccessreviews": "authorization.k8s.io/v1",
     "subjectaccessreviews": "authorization.k8s.io/v1",
@@ -99,6 +102,13 @@ class Cluster:
     @cached_property
     def _client(self) -> ApiClient:
         return self.new_client()
+
+    def close(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        if "_client" in self.__dict__:
+            client = self.__dict__.pop("_client")
+            client.rest_client.pool_manager.clear()
+            client.close()
 
     def request(
         self,
@@ -216,20 +226,29 @@ class Cluster:
                 _preload_content=False,
                 **options,
             )
-            deadline = time.monotonic() + timeout
-            while ran.is_open() and time.monotonic() < deadline:
-                ran.update(timeout=min(1.0, timeout))
-            if ran.is_open():
-                ran.close()
-                raise DeadlineExceeded(tried, f"not done after {timeout:g} s")
-            out, err = (ran.read_channel(channel)[-KEPT_CHARACTERS:] for channel in (1, 2))
-            code = int(ran.returncode)
-            ran.close()
+            with closing(_Socket(ran.sock)):
+                deadline = time.monotonic() + timeout
+                while ran.is_open() and time.monotonic() < deadline:
+                    ran.update(timeout=min(1.0, timeout))
+                if ran.is_open():
+                    raise DeadlineExceeded(tried, f"not done after {timeout:g} s")
+                out, err = (ran.read_channel(channel)[-KEPT_CHARACTERS:] for channel in (1, 2))
+                code = int(ran.returncode)
         except ApiException as error:
             raise _translated(tried, error.status, error.body or error.reason) from error
         finally:
             client.close()
         return Completed(command[0], code, out, err)
+
+
+class _Socket:
+    """A WebSocket that has seen the other side's farewell takes itself for closed, and keeps its socket."""
+
+    def __init__(self, websocket: Any) -> None:
+        self._websocket = websocket
+
+    def close(self) -> None:
+        self._websocket.shutdown()
 
 
 _REACH = "Is the cluster up, and is it the one that the kubeconfig's context names?"

@@ -62,6 +62,7 @@ class Forward:
             _pump(near, far)
             back.join()
             far.close()
+            forwarded.websocket.shutdown()
             client.close()
 
     def _connect(self, namespace: str, pod: str, port: int) -> tuple[Any, Any]:

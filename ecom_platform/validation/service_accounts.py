@@ -5,6 +5,7 @@ Asked with SubjectAccessReview for each account; tried with a token of that acco
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from ecom_platform.clients.kubernetes_api import Cluster, Object
@@ -116,15 +117,19 @@ def _tried(cluster: Cluster, account: Account) -> list[Verdict]:
     """With a token of its own the account tries to read secrets, here and everywhere."""
     who = f"{account.namespace}/{account.name}"
     try:
-        itself = Cluster(cluster.context, cluster.service_account_token(account.namespace, account.name))
-        # Anybody who is known may ask for the version: the token works, and the refusals are of this account.
-        itself.request("GET", "/apis")
+        token = cluster.service_account_token(account.namespace, account.name)
     except EcomError as error:
         return [inconclusive(f"{who} can be tried", str(error))]
-    return [
-        _refused(itself, f"{who} cannot read the secrets {where or 'of the cluster'}", where)
-        for where in (account.namespace, "kube-system", "")
-    ]
+    with closing(Cluster(cluster.context, token)) as itself:
+        try:
+            # Anybody who is known may ask for the groups: the token works, and the refusals are of this account.
+            itself.request("GET", "/apis")
+        except EcomError as error:
+            return [inconclusive(f"{who} can be tried", str(error))]
+        return [
+            _refused(itself, f"{who} cannot read the secrets {where or 'of the cluster'}", where)
+            for where in (account.namespace, "kube-system", "")
+        ]
 
 
 def _refused(itself: Cluster, claim: str, namespace: str) -> Verdict:

@@ -20,7 +20,7 @@ _BY_CHART = {"DATABASE_URL_FILE": "database", "MEDIA_DIR": "folder", "BACKEND": 
 
 
 def base(shop: Shop) -> Values:
-    """Values of a first installation: every service as blue, at the spec's version."""
+    """Values of a first installation: every service as blue, at the spec's version; the spec's own values win."""
     values: Values = {
         "database": {"name": _managed_database(shop)},
         "networkPolicies": {
@@ -31,13 +31,31 @@ def base(shop: Shop) -> Values:
         },
     }
     for service in shop.services:
-        values = with_colour(shop, values, service, "blue")
+        values = merged(values, _of_service(service, "blue"))
         values[service.name]["colours"]["green"] = _colour(service, enabled=False)
-    return values
+    return merged(values, shop.kubernetes.values)
 
 
-def with_colour(shop: Shop, values: Mapping[str, Any], service: Service, colour: Colour) -> Values:
-    """The values with that service running as that colour; the spec's own values win."""
+def with_colour(shop: Shop, running: Mapping[str, Any], service: Service, colour: Colour) -> Values:
+    """The spec's values with that service as that colour; other services and colours as they run."""
+    values = base(shop)
+    for name in (each for each in COMPONENTS if each in running):
+        values[name] = merged(values[name], {"colours": running[name]["colours"]})
+        if name != service.name:
+            values[name] = running[name]
+    values = merged(values, {"migration": running.get("migration") or {}})
+    values[service.name]["environment"] = {}
+    return merged(merged(values, _of_service(service, colour)), _of_spec(shop, service))
+
+
+def _of_spec(shop: Shop, service: Service) -> Values:
+    """The spec's own values, but those of other services."""
+    return {
+        name: value for name, value in shop.kubernetes.values.items() if name not in COMPONENTS or name == service.name
+    }
+
+
+def _of_service(service: Service, colour: Colour) -> Values:
     repository, tag = image(service)
     own: Values = {
         service.name: {
@@ -47,9 +65,7 @@ def with_colour(shop: Shop, values: Mapping[str, Any], service: Service, colour:
             "colours": {colour: _colour(service, enabled=True)},
         }
     }
-    if uses_database(service):
-        own["migration"] = {"tag": tag}
-    return merged(merged(values, own), shop.kubernetes.values)
+    return own | ({"migration": {"tag": tag}} if uses_database(service) else {})
 
 
 def without_colour(values: Mapping[str, Any], service: Service, colour: Colour) -> Values:
