@@ -12,12 +12,10 @@
 
 -- objects: schemas
 SELECT 'schema', ARRAY[n.nspname], '', jsonb_build_array(
-    -- A server's own `public` differs between versions, and a dump leaves it alone unless somebody changed it.
+    -- Who owns a server's own `public` differs between versions: 10 is the first superuser, 6171 pg_database_owner.
     CASE WHEN n.nspname = 'public' AND n.nspowner IN (10, 6171) THEN NULL ELSE pg_get_userbyid(n.nspowner) END,
-    CASE WHEN n.nspname = 'public' AND n.nspacl IS NOT DISTINCT FROM (
-        SELECT i.initprivs FROM pg_init_privs i
-        WHERE i.classoid = 'pg_namespace'::regclass AND i.objoid = n.oid AND i.objsubid = 0)
-    THEN NULL ELSE @acl('n', n.nspacl, n.nspowner) END)
+    (SELECT jsonb_agg(rights) FROM jsonb_array_elements(@acl('n', n.nspacl, n.nspowner)) rights
+     WHERE n.nspname <> 'public' OR rights ->> 0 NOT IN (pg_get_userbyid(10), 'pg_database_owner')))
 FROM pg_namespace n
 WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
   AND (n.nspname = 'public' OR @user(pg_namespace, n.oid))

@@ -68,7 +68,7 @@ INSERT INTO public.texts VALUES
     (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (3, E'tab\t newline\n \\N \\. "quoted" ''one''', 'ä', 'a', 'a  ', 'name', 'a', 'MiXed', '\x00ff', gen_random_uuid(),
      B'10101010', B'1', '{"a": 1, "a": 2 }', '{"b": 1.50, "a": 1.5}', '$.a[*] ? (@ > 1)', 'a:1A b:2 ''it''''s'':3', 'a & !b | c:*'),
-    (4, 'Zażółć 表 😀', 'é', 'b', 'a', 'ñ', 'ÿ', 'mixed', decode(repeat('00', 3000), 'hex'), gen_random_uuid(),
+    (4, 'Zażółć 表 😀', 'é', 'b', 'a', 'ñ', 'z', 'mixed', decode(repeat('00', 3000), 'hex'), gen_random_uuid(),
      B'11111111', B'01', '[1, 2]', '[1, 2]', 'strict $.a', to_tsvector('simple', 'x y z'), to_tsquery('simple', 'x <-> y')),
     (5, repeat('long ', 100000), 'e' || U&'\0301', NULL, '', 'x', 'b', '', NULL, NULL, NULL, NULL, 'null', 'null', NULL, NULL, NULL);
 

@@ -28,8 +28,8 @@ INSERT INTO orders (product, quantity) SELECT 1 + i % 50, 1 + i % 3 FROM generat
 """
 
 
-def run_program(name: str, access: DatabaseAccess, *options: str) -> bytes:
-    argv: list[str | Path] = [PG_BIN / name, f"--dbname={access.url}", "--no-password", *options]
+def run_program(name: str, access: DatabaseAccess, *options: str, programs: Path = PG_BIN) -> bytes:
+    argv: list[str | Path] = [programs / name, f"--dbname={access.url}", "--no-password", *options]
     environment = {**os.environ, **sql.libpq_environment(access)}
     done = subprocess.run(argv, env=environment, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
@@ -53,19 +53,22 @@ def read_fingerprint(access: DatabaseAccess) -> Fingerprint:
         return fingerprint(connection)
 
 
-def dump(access: DatabaseAccess, *options: str) -> bytes:
-    return run_program("pg_dump", access, "--format=custom", "--compress=0", *options)
+def dump(access: DatabaseAccess, *options: str, programs: Path = PG_BIN) -> bytes:
+    return run_program("pg_dump", access, "--format=custom", "--compress=0", *options, programs=programs)
 
 
-def archives_of(access: DatabaseAccess, largest: str = "") -> dict[str, bytes]:
+def archives_of(access: DatabaseAccess, largest: str = "", programs: Path = PG_BIN) -> dict[str, bytes]:
     """The archives of a snapshot by name; `largest` names a table that gets an archive of its own."""
+    options = ["--roles-only", "--no-role-passwords"]
     found = {
-        "schema": dump(access, "--section=pre-data", "--section=post-data"),
-        "roles": run_program("pg_dumpall", access, "--roles-only", "--no-role-passwords"),
+        "schema": dump(access, "--section=pre-data", "--section=post-data", programs=programs),
+        "roles": run_program("pg_dumpall", access, *options, programs=programs),
     }
+    rest = []
     if largest:
-        found["largest"] = dump(access, "--section=data", f"--table={largest}")
-    return found | {"data": dump(access, "--section=data", *([f"--exclude-table-data={largest}"] if largest else []))}
+        found["largest"] = dump(access, "--section=data", f"--table={largest}", programs=programs)
+        rest = [f"--exclude-table-data={largest}"]
+    return found | {"data": dump(access, "--section=data", *rest, programs=programs)}
 
 
 @contextmanager
