@@ -69,6 +69,7 @@ def end(processes: list[psutil.Process], *, seconds: float) -> list[psutil.Proce
     for process in processes:
         # To PostgreSQL SIGTERM means to wait for its clients, SIGINT to send them away.
         _signal(process, signal.SIGINT if "postgres" in _name(process) else signal.SIGTERM)
+        _signal(process, signal.SIGCONT)  # one that was stopped hears nothing else
     _, left = psutil.wait_procs(processes, timeout=seconds)
     for process in left:
         _signal(process, signal.SIGKILL)

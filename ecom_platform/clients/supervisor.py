@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import shlex
+import socket
 import sys
 import xmlrpc.client
 from collections.abc import Iterator, Mapping
@@ -20,10 +21,13 @@ from typing import Any
 
 from ecom_platform.clients import launcher
 from ecom_platform.clients.commands import run
-from ecom_platform.errors import CommandFailed, EcomError, UnreachableError
+from ecom_platform.errors import CommandFailed, UnreachableError
 
 START_SECONDS = 30
 """supervisord listens within half a second; a machine under load may need many times that."""
+
+ANSWER_SECONDS = 20
+"""supervisord answers in a millisecond; one that is stopped or hangs counts as down after this time."""
 
 LOG_BYTES, LOG_FILES = 5_000_000, 2
 """A part's log, and how many older ones: at most 15 MB for each part."""
@@ -235,20 +239,46 @@ class Supervisor:
 
     @contextmanager
     def _proxy(self, method: str) -> Iterator[Any]:
-        from supervisor.xmlrpc import SupervisorTransport
-
-        transport = SupervisorTransport(None, None, self.server_url)
+        transport = _SocketTransport(self.socket)
         try:
             # The address is not used: the transport goes to the socket.
-            yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
-        except EcomError:
-            raise
+            yield xmlrpc.client.ServerProxy("http://supervisord", transport=transport)
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise UnreachableError(
                 f"ask supervisord: {method}", f"{type(error).__name__}: {error}", "Run `ecom up`."
             ) from error
         finally:
             transport.close()
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, with a deadline; supervisor's own client has none."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("supervisord", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(ANSWER_SECONDS)
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.close()
+            raise
+
+
+class _SocketTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._socket_connection = _SocketConnection(path)
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
+        del host
+        return self._socket_connection
+
+    def close(self) -> None:
+        self._socket_connection.close()
 
 
 def _state(info: Mapping[str, Any]) -> ProcessState:

@@ -54,7 +54,7 @@ def test_up_again_begins_nothing_anew(shared: LocalPlatform) -> None:
     before = processes(shared)
     shared.up()
     assert processes(shared) == before
-    assert {each.state for each in shared.status()} == {"RUNNING"}
+    assert all(each.alive for each in shared.status())
 
 
 @pytest.mark.parametrize("name", ["postgres", "s3", "switch", "service"])
@@ -91,6 +91,18 @@ def test_after_the_supervisor_was_killed_up_leaves_one_copy_of_each_part(shared:
     shared.up()
     assert works(shared)
     assert not any(psutil.pid_exists(each) for each in orphans)
+
+
+def test_a_supervisor_that_hangs_is_ended_and_begun_anew(
+    shared: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecom_platform.clients.supervisor.ANSWER_SECONDS", 0.5)
+    number = shared.parts.supervisor.pid()
+    assert number is not None
+    os.kill(number, signal.SIGSTOP)
+    shared.up()
+    assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+    assert works(shared)
 
 
 def test_after_everything_was_killed_up_brings_everything_back(shared: LocalPlatform) -> None:

@@ -347,7 +347,7 @@ def _as_preflight() -> Iterator[None]:
     except EcomError as error:
         raise PreflightError(error.tried, error.seen, error.next_step) from error
     except OSError as error:
-        seen = f"{error.strerror or error}: {error.filename or 'no file'}"
+        seen = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each)
         raise PreflightError("bring the platform up", seen, "Mend that and run `ecom up` again.") from error
 
 
