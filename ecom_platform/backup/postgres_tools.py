@@ -41,10 +41,15 @@ def tools_for(server: int, folders: tuple[Path, ...] | None = None) -> Tools:
     tried = f"find client programs for PostgreSQL {major}"
     if major < OLDEST_SERVER:
         raise PreflightError(tried, f"the server is older than {OLDEST_SERVER}", "Upgrade the server.")
-    found = sorted(_installed(folders or _folders()), key=lambda each: each.major)
-    for tools in found:
-        if tools.major >= major:
+    found = []
+    for folder in folders or _folders():
+        tools = _tools_in(folder)
+        if tools is not None and tools.major == major:
             return tools
+        found += [tools] if tools else []
+    newer = [each for each in found if each.major > major]
+    if newer:
+        return min(newer, key=lambda each: each.major)
     seen = ", ".join(f"{each.version} in {each.folder}" for each in found) or "no pg_dump at all"
     raise PreflightError(
         tried,
@@ -62,10 +67,6 @@ def _folders() -> tuple[Path, ...]:
     if on_path := shutil.which("pg_dump"):
         places.append(Path(on_path).parent)
     return tuple(dict.fromkeys(places))
-
-
-def _installed(folders: tuple[Path, ...]) -> list[Tools]:
-    return [tools for tools in map(_tools_in, folders) if tools is not None]
 
 
 @lru_cache(maxsize=64)

@@ -67,7 +67,7 @@ def apply_retention(
         store, shop=shop, policy=policy, limits=limits, now=datetime.now(UTC), trusted=trusted
     )
     if not catalogue.problems:
-        finish_removals(store, catalogue)
+        finish_removals(store, catalogue, progress)
     applied = []
     for plan in plans:
         removals = [_remove(store, each, why, key=key, by=by, progress=progress) for each, why in plan.remove]
@@ -97,17 +97,15 @@ def _remove(
         previous=manifest.previous,
     )
     records.record_removal(store, removal, manifest, key)
-    _delete_folder(store, manifest.folder)
-    progress(f"{store.name}: removed {manifest.id}: {', '.join(reasons)}")
+    if _delete_folder(store, manifest.folder, progress):
+        progress(f"{store.name}: removed {manifest.id}: {', '.join(reasons)}")
     return removal
 
 
-def finish_removals(store: ObjectStore, catalogue: Catalogue) -> list[str]:
-    """Deletes what is left of snapshots that are expired already; their ids."""
+def finish_removals(store: ObjectStore, catalogue: Catalogue, progress: Callable[[str], None]) -> list[str]:
+    """Deletes what is left of snapshots that are expired already; the ids of those that are gone now."""
     left = [each.manifest for each in catalogue.entries if each.status is Status.EXPIRED]
-    for manifest in left:
-        _delete_folder(store, manifest.folder)
-    return [manifest.id for manifest in left]
+    return [manifest.id for manifest in left if _delete_folder(store, manifest.folder, progress)]
 
 
 def sweep(
@@ -135,16 +133,23 @@ def sweep(
         return leased("/".join(key.split("/")[1:3]))
 
     left = [each for each, changed in catalogue.unfinished.items() if changed < before and not busy(each)]
-    for folder in left:
-        _delete_folder(store, folder)
-    swept = [*left, *store.abort_unfinished(shop, before, busy)]
+    gone = [folder for folder in left if _delete_folder(store, folder, progress)]
+    swept = [*gone, *store.abort_unfinished(shop, before, busy)]
     for each in swept:
         progress(f"{store.name}: swept {each}")
     return swept
 
 
-def _delete_folder(store: ObjectStore, folder: str) -> None:
-    """The manifest last, so that a removal that stops half way can be seen and finished."""
+def _delete_folder(store: ObjectStore, folder: str, progress: Callable[[str], None]) -> bool:
+    """The manifest last, so that a removal that stops half way can be seen and finished.
+
+    False if the store keeps an object locked; then a later run finishes.
+    """
     keys = [each.key for each in store.list(folder)]
-    for key in sorted(keys, key=lambda each: each.endswith(f"/{MANIFEST}")):
-        store.delete(key)
+    try:
+        for key in sorted(keys, key=lambda each: each.endswith(f"/{MANIFEST}")):
+            store.delete(key)
+    except RefusedError as error:
+        progress(f"{store.name}: {folder} stays for now: {error.seen}")
+        return False
+    return True

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from ecom_platform.errors import EcomError, MissingError, PermanentError, Refuse
 
 UNFINISHED = ".unfinished"
 """Ending of a file that is being written; never listed as an object."""
+
+FLUSH_EVERY = 32 << 20
+"""Bytes after which the disk is made to keep what it has, in a thread, so that close() waits for little."""
 
 
 class FolderStore:
@@ -56,8 +60,7 @@ class FolderStore:
                 raise FileNotFoundError(errno.ENOENT, "the folder is not there", str(self._folder))
             for entry in _files(start):
                 status = entry.stat()
-                key = os.path.relpath(entry.path, self._folder)
-                yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                yield StoredObject(self._key(entry), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def delete(self, key: str) -> None:
         path = self._path(key)
@@ -78,11 +81,14 @@ class FolderStore:
         found = []
         with self.failures("remove unfinished files"):
             for entry in _files(str(self._path(prefix) if prefix else self._folder), unfinished=True):
-                key = os.path.relpath(entry.path, self._folder)
+                key = self._key(entry)
                 if datetime.fromtimestamp(entry.stat().st_mtime, UTC) < before and not spare(key):
                     self.delete(key)
                     found.append(key)
         return found
+
+    def _key(self, entry: os.DirEntry[str]) -> str:
+        return entry.path[len(str(self._folder)) + 1 :]
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -101,7 +107,8 @@ class FolderStore:
     def _failure(self, action: str, error: OSError) -> EcomError:
         tried = f"{action} in the store {self.name}"
         if error.errno == errno.ENOENT:
-            return MissingError(tried, f"it is not there ({self.where})")
+            advice = "" if self._folder.is_dir() else "Take a first backup, or see whether its disk is mounted."
+            return MissingError(tried, f"it is not there ({self.where})", advice)
         if error.errno == errno.EEXIST:
             return RefusedError(tried, "the object exists, and objects are written once")
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -120,6 +127,9 @@ class FileWriter(ClosingWriter):
     def __init__(self, store: FolderStore, key: str, path: Path) -> None:
         self._store, self._key, self._path = store, key, path
         self._scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+        self._unflushed = 0
+        self._flusher: ThreadPoolExecutor | None = None
+        self._flushes: list[Future[None]] = []
         with store.failures(f"write {key}"):
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "exists", str(path))
@@ -132,12 +142,19 @@ class FileWriter(ClosingWriter):
             view = memoryview(block)
             while view:
                 view = view[os.write(self._file, view) :]
+        self._unflushed += len(block)
+        if self._unflushed >= FLUSH_EVERY:
+            self._unflushed = 0
+            self._flusher = self._flusher or ThreadPoolExecutor(1, "flush")
+            self._flushes.append(self._flusher.submit(os.fdatasync, self._file))
 
     def close(self) -> None:
         if self._file is None:
             return
         try:
             with self._store.failures(f"write {self._key}"):
+                for flush in self._flushes:
+                    flush.result()
                 os.fsync(self._file)
                 # A hard link fails if the name exists, which a rename would replace.
                 os.link(self._scratch, self._path)
@@ -147,6 +164,8 @@ class FileWriter(ClosingWriter):
 
     def abort(self) -> None:
         if self._file is not None:
+            if self._flusher is not None:
+                self._flusher.shutdown(cancel_futures=True)
             os.close(self._file)
             self._file = None
             self._scratch.unlink(missing_ok=True)

@@ -96,7 +96,7 @@ class ObjectStore(Protocol):
         """Every object whose key begins with the prefix (whole path segments), in any order."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; it may be gone already."""
+        """Remove the object; it may be gone already. RefusedError if the store keeps it locked."""
 
     def exists(self, key: str) -> bool: ...
 

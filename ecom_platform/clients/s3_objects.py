@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ecom_platform.clients.objects import BLOCK, ClosingWriter, StoredObject
@@ -103,10 +104,30 @@ class BucketStore:
                     yield StoredObject(each["path"], each["size"], each["last_modified"])
 
     def delete(self, key: str) -> None:
+        """In a bucket with versions every version goes, or RefusedError says that a lock keeps it: a plain
+        delete would only hide the object, locked or not.
+        """
         import obstore
 
+        if self._versioned:
+            self._delete_versions(key)
+            return
         with self.failures(f"remove {key}"):
             obstore.delete(self._store, key)
+
+    @cached_property
+    def _versioned(self) -> bool:
+        with self._boto_failures("ask for versions"):
+            return bool(self._boto.get_bucket_versioning(Bucket=self._bucket).get("Status"))
+
+    def _delete_versions(self, key: str) -> None:
+        path = self._path(key)
+        with self._boto_failures(f"remove {key}"):
+            for page in self._boto.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=path):
+                for kind in ("Versions", "DeleteMarkers"):
+                    for each in page.get(kind, []):
+                        if each["Key"] == path:
+                            self._boto.delete_object(Bucket=self._bucket, Key=path, VersionId=each["VersionId"])
 
     def exists(self, key: str) -> bool:
         import obstore
@@ -120,24 +141,24 @@ class BucketStore:
 
     def abort_unfinished(self, prefix: str, before: datetime, spare: Callable[[str], bool]) -> Sequence[str]:
         """By boto3: obstore cannot list uploads."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        client = self._boto()
-        path = "/".join([*(each for each in (self._prefix, prefix) if each), ""]).lstrip("/")
+        path = f"{self._path(prefix)}/".lstrip("/")
         aborted = []
-        try:
-            for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=path):
+        with self._boto_failures("abort uploads"):
+            for page in self._boto.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=path):
                 for upload in page.get("Uploads", []):
                     key = upload["Key"].removeprefix(self._prefix).lstrip("/")
                     if upload["Initiated"] < before and not spare(key):
-                        client.abort_multipart_upload(
+                        self._boto.abort_multipart_upload(
                             Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
                         aborted.append(key)
-        except (BotoCoreError, ClientError) as error:
-            raise UnreachableError(f"abort uploads in the store {self.name}", str(error)[:400]) from error
         return aborted
 
+    def _path(self, key: str) -> str:
+        """The key in the bucket."""
+        return "/".join(each for each in (self._prefix, key) if each)
+
+    @cached_property
     def _boto(self) -> Any:  # boto3 makes its classes at run time
         import boto3
 
@@ -149,6 +170,24 @@ class BucketStore:
             aws_access_key_id=access.access_key or None,
             aws_secret_access_key=access.secret_key or None,
         )
+
+    @contextmanager
+    def _boto_failures(self, action: str) -> Iterator[None]:
+        """Turns boto3's exceptions into an error of the tree."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        tried = f"{action} in the store {self.name}"
+        try:
+            yield
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise UnreachableError(tried, str(error)[:400]) from error
+            if error.response["Error"]["Code"] == "AccessDenied":
+                seen = "the store refuses it: a lock keeps the object, or these keys may not delete"
+                raise RefusedError(tried, seen, "Wait for the end of the lock.") from error
+            raise PermanentError(tried, str(error)[:400]) from error
+        except BotoCoreError as error:
+            raise UnreachableError(tried, str(error)[:400]) from error
 
     @contextmanager
     def failures(self, action: str) -> Iterator[None]:

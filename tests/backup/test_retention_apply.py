@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from ecom_platform.backup.retention_policy import read_policy
 from ecom_platform.clients.objects import open_store
 from ecom_platform.errors import RefusedError
 from ecom_platform.platforms.protocol import StoreAccess
-from tests.backup.servers import ObjectServer
+from tests.backup.servers import ObjectServer, s3_client
 from tests.backup.snapshots import SHOP, SOURCE, Taker, signing_key
 
 
@@ -173,3 +176,45 @@ def prove_without_manifest(taker: Taker, manifest: Manifest) -> None:
     catalogue.write_manifest(store, manifest, taker.key)
     prove(taker, manifest)
     store.delete(f"{manifest.folder}/{MANIFEST}")
+
+
+@pytest.fixture
+def locked(s3_server: ObjectServer, tmp_path: Path) -> Taker:
+    """A bucket in which nothing can be deleted for a day."""
+    client: Any = s3_client(s3_server)
+    bucket = f"locked-{os.getpid()}"
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    client.put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    access = replace(s3_server.access(""), url=f"s3://{bucket}/{tmp_path.name}")
+    return Taker((open_store(access),), signing_key())
+
+
+def test_what_the_store_keeps_locked_stays_and_is_expired(locked: Taker) -> None:
+    for _ in range(2):
+        prove(locked, locked.take())
+    first = catalogue.snapshots(locked.stores[0])[-1]
+    before = keys(locked)
+    for _ in range(2):
+        apply(locked, {"keep-last": 1})
+        assert sorted({*before, removal_key(SHOP, SOURCE, first.id)}) == keys(locked), "a plain delete would hide them"
+    assert catalogue.status(locked.stores[0], first, trusted=locked.trusted) is Status.EXPIRED
+    assert read(locked).problems == ()
+
+
+def test_in_a_bucket_with_versions_every_version_of_a_removed_object_goes(
+    s3_server: ObjectServer, tmp_path: Path
+) -> None:
+    client: Any = s3_client(s3_server)
+    bucket = f"versions-{os.getpid()}"
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    taker = Taker((open_store(replace(s3_server.access(""), url=f"s3://{bucket}/{tmp_path.name}")),), signing_key())
+    first, second = taker.take(), taker.take()
+    prove(taker, second)
+    apply(taker, {"keep-last": 1})
+    versions = client.list_object_versions(Bucket=bucket)
+    assert not [each["Key"] for each in versions["Versions"] if first.folder in each["Key"]]
+    assert not versions.get("DeleteMarkers")
