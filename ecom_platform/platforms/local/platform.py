@@ -5,52 +5,44 @@ The front of this package: it puts the parts together and speaks the protocol. N
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from ecom_platform.clients import caddy
 from ecom_platform.clients.commands import Completed, run
-from ecom_platform.clients.supervisor import replace_text
 from ecom_platform.clients.web import session
 from ecom_platform.errors import (
     BusyError,
     ConfigurationError,
     EcomError,
-    MissingError,
     PreflightError,
     RefusedError,
     UnreachableError,
 )
 from ecom_platform.load.resources import Sampler, TheseProcesses
 from ecom_platform.platforms.local import keys, losses, read_paths
+from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
+from ecom_platform.platforms.local.data import Data
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
 from ecom_platform.platforms.local.lifecycle import Lifecycle, PartStatus, status_of
 from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.local.parts import Part, Parts, Progress
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.postgres import NAME as POSTGRES
-from ecom_platform.platforms.local.postgres import Postgres, role_name
-from ecom_platform.platforms.local.seaweedfs import DOORS, SeaweedFS
+from ecom_platform.platforms.local.postgres import Postgres
+from ecom_platform.platforms.local.seaweedfs import DOORS
 from ecom_platform.platforms.local.seaweedfs import NAME as S3
 from ecom_platform.platforms.local.services import Services
 from ecom_platform.platforms.local.switch import NAME as SWITCH
 from ecom_platform.platforms.local.switch import Switch
 from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, ReadPath, StoreAccess, Which
-from ecom_platform.secret_values import resolve
 from ecom_platform.settings import ROOT, Settings
 from ecom_platform.spec import (
     Database,
     DatabaseReference,
-    EnvironmentValue,
-    FolderReference,
     Service,
-    ServiceReference,
     Shop,
 )
 
@@ -74,15 +66,12 @@ class LocalPlatform:
         self.postgres = Postgres(self.layout, self.ports, shop)
         self.switchboard = Switch(self.layout, self.ports, shop)
         self.dagster = DagsterHome(self.layout, self.ports)
-        self.services = Services(self.parts, self.ports, self.switchboard, self._environment, program)
+        self.data = Data(shop, self.layout, self.ports, self.postgres, self.switchboard)
+        self.services = Services(self.parts, self.ports, self.switchboard, self.data.service_environment, program)
         self._life = Lifecycle(self.layout, self.parts, self.postgres.processes, self._s3_sockets)
 
-    @cached_property
-    def _s3(self) -> SeaweedFS:
-        return SeaweedFS(self.layout, self.ports, self.shop)
-
     def _s3_sockets(self) -> list[Path]:
-        return self._s3.sockets() if self._has_managed_store() else []
+        return self.data.s3.sockets() if self.data.has_managed_store() else []
 
     # Life
 
@@ -102,7 +91,7 @@ class LocalPlatform:
         parts = [self.postgres.part()] if self.postgres.managed() else []
         parts += [self.switchboard.part()] if self.shop.services else []
         services = self._service_parts(after=tuple(each.name for each in parts))
-        parts += [self._s3.part()] if self._has_managed_store() else []
+        parts += [self.data.s3.part()] if self.data.has_managed_store() else []
         return [*parts, *(self.dagster.parts(location) if location else ()), *services]
 
     def _service_parts(self, after: tuple[str, ...]) -> list[Part]:
@@ -143,7 +132,7 @@ class LocalPlatform:
         if POSTGRES in ports:
             places["postgres"] = f"127.0.0.1:{ports[POSTGRES]}"
         if S3 in ports:
-            places["s3"] = self._s3.endpoint
+            places["s3"] = self.data.s3.endpoint
         return places
 
     def log(self, name: str, lines: int) -> str:
@@ -171,11 +160,8 @@ class LocalPlatform:
 
     def _purposes(self) -> list[str]:
         purposes = [POSTGRES] if self.postgres.managed() else []
-        purposes += DOORS if self._has_managed_store() else ()
+        purposes += DOORS if self.data.has_managed_store() else ()
         return purposes + self.switchboard.purposes()
-
-    def _has_managed_store(self) -> bool:
-        return any(each.managed for each in self.shop.stores.values())
 
     # Services
 
@@ -226,7 +212,7 @@ class LocalPlatform:
 
     def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
         colour = self.switchboard.live(service) or "blue"
-        environment = {**self._environment(service, colour), "COLOUR": "read-path"}
+        environment = {**self.data.service_environment(service, colour), "COLOUR": "read-path"}
         environment |= {
             name: str(database_url_file)
             for name, value in service.environment.items()
@@ -253,62 +239,20 @@ class LocalPlatform:
         serving = {POSTGRES, SWITCH, *self.services.recorded()}
         return [state.pid for name, state in self.parts.states().items() if name in serving and state.pid]
 
-    # What services and tasks run with
-
-    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
-        environment = {name: self._value(value, "blue") for name, value in database.environment.items()}
-        environment["APP_ROLE"] = role_name(database, "app")
-        return run(program(command), timeout=timeout, check=True, environment=environment, folder=ROOT)
-
-    def _environment(self, service: Service, colour: Colour) -> Mapping[str, str]:
-        values = {name: self._value(value, colour) for name, value in service.environment.items()}
-        return {"PYTHONUNBUFFERED": "1", **values, "VERSION": service.version, "COLOUR": colour}
-
-    def _value(self, value: EnvironmentValue, colour: Colour) -> str:
-        match value:
-            case DatabaseReference():
-                return str(self._url_file(self.shop.database(value.database), value.role))
-            case ServiceReference():
-                # The address of the colour, not of its instances: they come and go.
-                return self.switchboard.address(value.service, colour)
-            case FolderReference():
-                return str(self.folder(value.folder))
-            case _:
-                return value
-
     # Data
 
+    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
+        environment = self.data.task_environment(database)
+        return run(program(command), timeout=timeout, check=True, environment=environment, folder=ROOT)
+
     def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess:
-        if database.url is None:
-            return self.postgres.of(database, role)
-        from ecom_platform.clients.sql import split_url
-
-        return split_url(resolve(database.url, f"the database {database.name}"))
-
-    def _url_file(self, database: Database, role: Literal["owner", "app"]) -> Path:
-        from ecom_platform.clients.sql import url_with_password
-
-        folder = make_private(self.layout.secrets / "urls")
-        path = folder / f"{database.name}-{role}"
-        replace_text(path, url_with_password(self.database(database, role)) + "\n")
-        return path
+        return self.data.database(database, role)
 
     def store(self, name: str) -> StoreAccess:
-        if name not in self.shop.stores:
-            raise MissingError(f"find the store {name}", f"the spec has {', '.join(self.shop.stores) or 'none'}")
-        store = self.shop.stores[name]
-        if store.managed:
-            return self._s3.access(name)
-        if store.url.startswith("file:"):
-            path = self.layout.state / store.url.removeprefix("file:").removeprefix("//")
-            return StoreAccess(name=name, url=path.as_uri())
-        access, secret = (
-            resolve(key, f"the store {name}") if key else "" for key in (store.access_key, store.secret_key)
-        )
-        return StoreAccess(name, store.url, store.endpoint, store.region, access, secret)
+        return self.data.store(name)
 
     def folder(self, name: str) -> Path:
-        return make_private(self.layout.folders / name)
+        return self.data.folder(name)
 
     def dagster_home(self) -> Path:
         return self.dagster.write()
@@ -321,20 +265,13 @@ class LocalPlatform:
         return make_enterable(self.layout.scratch)
 
     def recipients(self) -> tuple[str, ...]:
-        managed = (keys.recipient(self.layout),) if self.shop.encryption.managed else ()
-        return (*self.shop.encryption.recipients, *managed)
+        return self.data.recipients()
 
     def identities(self) -> tuple[str, ...]:
-        own = self.shop.encryption.identity
-        managed = (keys.identity(self.layout),) if self.shop.encryption.managed else ()
-        return (*((resolve(own, "the encryption identity"),) if own else ()), *managed)
+        return self.data.identities()
 
     def signing_key(self) -> Path:
-        from ecom_platform.backup.signing import ensure_signing_key
-
-        path = make_private(self.layout.secrets) / "signing-key"
-        ensure_signing_key(path)
-        return path
+        return self.data.signing_key()
 
 
 @contextmanager
@@ -349,19 +286,3 @@ def _as_preflight() -> Iterator[None]:
     except OSError as error:
         seen = ": ".join(str(each) for each in (error.strerror or error, error.filename) if each)
         raise PreflightError("bring the platform up", seen, "Mend that and run `ecom up` again.") from error
-
-
-def program(command: Sequence[str]) -> tuple[str, ...]:
-    """The command with the platform's own programs in place of `python` and `caddy`.
-
-    Raises PreflightError for an empty command or one that is not on PATH.
-    """
-    import shutil
-
-    if not command:
-        raise PreflightError("run a service", "it has no command", "The local platform needs `command` in the spec.")
-    own = {"python": sys.executable, "caddy": str(caddy.program()) if command[0] == "caddy" else ""}
-    found = own.get(command[0]) or shutil.which(command[0], path=os.environ.get("PATH"))
-    if not found:
-        raise PreflightError(f"run {command[0]}", "there is no such program", "Mend the command in the spec.")
-    return (str(Path(found).absolute()), *command[1:])
