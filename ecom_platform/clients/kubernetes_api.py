@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -57,6 +58,9 @@ _GROUPS = {
     "selfsubjectaccessreviews": "authorization.k8s.io/v1",
     "subjectaccessreviews": "authorization.k8s.io/v1",
 }
+_reading = threading.Lock()
+"""The kubernetes package writes certificates to files that its clients share; two at a time read half of one."""
+
 _PATCH = "application/merge-patch+json"
 
 
@@ -82,10 +86,11 @@ class Cluster:
 
         settings = client.Configuration()
         try:
-            if self.inside:
-                config.load_incluster_config(client_configuration=settings)
-            else:
-                config.load_kube_config(context=self.context or None, client_configuration=settings)
+            with _reading:
+                if self.inside:
+                    config.load_incluster_config(client_configuration=settings)
+                else:
+                    config.load_kube_config(context=self.context or None, client_configuration=settings)
         except config.ConfigException as error:
             raise ConfigurationError(
                 f"read the kubeconfig (context {self.context or 'current'})",

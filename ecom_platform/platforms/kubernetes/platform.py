@@ -211,9 +211,13 @@ class KubernetesPlatform(Data):
         tried = f"remove {service.name} {colour}"
         if self.release.state() is None:
             return
-        if self.live_colour(service) == colour:
+        live = self.live_colour(service)
+        if live == colour:
             raise RefusedError(tried, "it is the live colour", "Switch first.")
         with self._changing():
+            if live:
+                # Not left to the chart: Helm 4 does not take a field over that somebody else has set.
+                self._lead(f"{service.name}-preview", live)
             self.release.change(values.without_colour(self.release.values(), service, colour))
         labels = selector(self.names.labels(service.name, colour))
         rollout.wait_until_gone(self.cluster, self.names.namespace, labels, seconds=DATABASE_SECONDS, tried=tried)
