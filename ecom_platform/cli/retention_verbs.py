@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ecom_platform.cli.context import Context
-from ecom_platform.errors import ConfigurationError
+from ecom_platform.errors import ConfigurationError, EcomError, RefusedError
 
 if TYPE_CHECKING:
     from ecom_platform.backup.retention import Judged, Plan, Snapshot
@@ -73,13 +74,15 @@ def plan_verb(
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 @click.pass_obj
 def apply_verb(context: Context, only: str | None, share: float, *, trust_clock: bool, as_json: bool) -> None:
-    """Remove what the spec's rules do not keep.
+    """Remove what the spec's rules do not keep, and sweep what broken dumps left a day ago or longer.
 
     Every removal is a signed record in the store. Exit code 1 if a rule of safety refused.
 
     Example: ecom retention apply --store local
     """
     applied = _apply(context, only, share, trust_clock=trust_clock)
+    for name in _stores(context, only):
+        _sweep(context, name)
     _show([(each.store, each.plan) for each in applied], as_json=as_json)
 
 
@@ -189,6 +192,38 @@ def _apply(context: Context, only: str | None, share: float, *, trust_clock: boo
     return applied
 
 
+def _sweep(context: Context, store: str) -> None:
+    """Sources whose database does not answer are left alone: somebody may be dumping them."""
+    from ecom_platform.backup.lease import is_leased
+    from ecom_platform.backup.retention_apply import sweep
+    from ecom_platform.backup.signing import ensure_signing_key
+    from ecom_platform.clients.objects import open_store
+    from ecom_platform.clients.sql import connect
+
+    databases = {f"database/{each.name}": each for each in context.shop.databases}
+
+    def leased(source: str) -> bool:
+        if source not in databases:
+            return False
+        try:
+            with connect(context.platform.database(databases[source], "backup")) as connection:
+                return is_leased(connection)
+        except EcomError as error:
+            click.echo(f"{store}: what is left of {source} is not swept: {error.seen}", err=True)
+            return True
+
+    try:
+        sweep(
+            open_store(context.platform.store(store)),
+            shop=context.shop.shop,
+            leased=leased,
+            progress=lambda text: click.echo(text, err=True),
+            trusted=[ensure_signing_key(context.platform.signing_key()).public],
+        )
+    except RefusedError as error:
+        click.echo(f"{store}: nothing is swept: {error.seen}", err=True)
+
+
 def _stores(context: Context, only: str | None) -> list[str]:
     names = list(context.shop.stores)
     if only is None:
@@ -219,7 +254,7 @@ def _show(plans: list[tuple[str, Guarded]], *, as_json: bool) -> None:
         for store, each in plans:
             _tell(store, each)
     if any(each.refused for _, each in plans):
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _as_json(store: str, plan: Guarded) -> dict[str, Any]:

@@ -12,6 +12,15 @@ from typing import Any
 
 import pytest
 
+from ecom_platform.backup.catalogue import record_proof, snapshots
+from ecom_platform.backup.dump import dump_database
+from ecom_platform.backup.signing import ensure_signing_key
+from ecom_platform.clients.objects import open_store
+from ecom_platform.clients.sql import url_with_password
+from ecom_platform.platforms.opening import open_platform
+from ecom_platform.spec_file import read_spec
+from tests.backup.servers import Postgres
+
 
 def ecom(
     tmp_path: Path, *, snapshots: object, policy: object, options: tuple[str, ...] = ("--json",)
@@ -109,3 +118,59 @@ def test_a_hundred_thousand_snapshots_take_two_seconds_of_process_time_at_most(t
     assert code == 0
     assert len(json.loads(out)["keep"]) > 17_000
     assert after.children_user + after.children_system - before.children_user - before.children_system < 2
+
+
+SPEC = """\
+shop: mine
+databases:
+  - name: orders
+    url: {env: ORDERS_URL}
+stores:
+  disk: {url: "file:backups", retention: {keep-last: 2}}
+encryption: {managed: true}
+"""
+
+
+def test_the_stores_of_a_spec_are_planned_and_applied(postgres_server: Postgres, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC)
+    access = postgres_server.create("retention_orders", "CREATE TABLE orders AS SELECT 1 AS n")
+    shop, state = read_spec(spec), tmp_path / "state"
+    platform = open_platform(shop, state)
+    key = ensure_signing_key(platform.signing_key())
+    taken = []
+    for _ in range(4):
+        taken.append(
+            dump_database(
+                access,
+                shop=shop.shop,
+                name="orders",
+                stores=[platform.store("disk")],
+                recipients=platform.recipients(),
+                signing_key=key,
+                progress=print,
+            )
+        )
+        record_proof(open_store(platform.store("disk")), taken[-1], {"outcome": "passed"}, key)
+
+    def verb(*arguments: str) -> subprocess.CompletedProcess[str]:
+        program = "from ecom_platform.cli.main import main; main()"
+        environment = {**os.environ, "ECOM_STATE": str(state), "ORDERS_URL": url_with_password(access)}
+        argv = [sys.executable, "-c", program, "--spec", str(spec), "retention", *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+    planned = verb("plan", "--json")
+    assert planned.returncode == 0
+    (plan,) = json.loads(planned.stdout)
+    assert (plan["store"], plan["source"], plan["refused"]) == ("disk", "database/orders", [])
+    assert [each["id"] for each in plan["remove"]] == [taken[1].id, taken[0].id]
+    refused = verb("apply", "--share", "0.1")
+    assert refused.returncode == 1
+    assert "more than 10%" in refused.stdout
+    assert len(snapshots(open_store(platform.store("disk")))) == 4
+    applied = verb("apply")
+    assert applied.returncode == 0
+    assert f"removed {taken[0].id}: no rule keeps it" in applied.stderr
+    left = snapshots(open_store(platform.store("disk")), trusted=[key.public])
+    assert [each.id for each in left] == [taken[3].id, taken[2].id]
+    assert verb("plan", "--store", "none").returncode == 2
