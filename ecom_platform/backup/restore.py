@@ -9,6 +9,7 @@ Goes here: the order of the phases and the judgement of each program. Not here: 
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -17,12 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ecom_platform.clients import sql
 from ecom_platform.clients.commands import run
 from ecom_platform.clients.pipes import InputOf
-from ecom_platform.errors import CommandFailed, CorruptBackup, PermanentError
+from ecom_platform.errors import CommandFailed, CorruptBackup, PermanentError, PreflightError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,8 @@ given, in the calling thread; raises if what it wrote was not all of it, or not 
 
 SCHEMA = "schema"
 ROLES = "roles"
-INDEX_JOBS = 2
-"""Indexes built at once: the scratch server's share of memory is one sort buffer for each."""
+INDEX_JOBS = max(2, min(4, os.cpu_count() or 2))
+"""Indexes built at once: each has a sort buffer of maintenance_work_mem and keeps a core busy."""
 
 TOLD_BYTES = 100_000_000
 """Progress is told each time that so much more was restored: every second or two."""
@@ -48,16 +49,17 @@ PHASE_SECONDS = 6 * 3600.0
 
 @dataclass
 class Restored:
-    """seconds by phase. reading: seconds in which the lanes waited for their bytes, summed up."""
+    """seconds by phase. decrypt: of the processor, to decrypt and decompress; fetch: for which the lanes
+    waited besides; both summed up over the lanes, so they run beside the phase `data`.
+    """
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    reading: float = 0.0
+    seconds: dict[str, float] = field(default_factory=lambda: {"fetch": 0.0, "decrypt": 0.0})
     plain_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What a caller does between the phases. before_indexes runs beside the building of indexes."""
+    """What a caller does between the phases, and in a thread of its own beside the building of indexes."""
 
     before_data: Callable[[], None] = lambda: None
     before_indexes: Callable[[], None] = lambda: None
@@ -98,7 +100,7 @@ def restore_archives(
         progress("building indexes and constraints")
         other = beside.submit(steps.beside_indexes)
         work.run_file(schema, "post-data", f"--jobs={INDEX_JOBS}")
-        work.result.seconds["indexes alone"] = time.monotonic() - work.began
+        work.result.seconds["indexes_alone"] = time.monotonic() - work.began
         other.result()
     return work.result
 
@@ -135,24 +137,27 @@ class _Work:
         return sql.libpq_environment(self.target) | {"PGAPPNAME": self.name}
 
     def spool(self, copy: Copy, path: Path) -> None:
-        path.touch(mode=0o600)
-        with path.open("wb") as file:
+        with open_spool(path) as file:
             self.copy(copy, file.write)
 
     def copy(self, copy: Copy, write: Write) -> None:
-        """Copies, and counts the bytes and the seconds in which they were waited for."""
-        writing = 0.0
-        began = time.monotonic()
+        """Copies, and counts the bytes and what they cost before they were written."""
+        writing, working = 0.0, 0.0
+        began, began_working = time.monotonic(), time.thread_time()
 
         def timed(block: bytes) -> None:
-            nonlocal writing
-            start = time.monotonic()
+            nonlocal writing, working
+            start, start_working = time.monotonic(), time.thread_time()
             write(block)
-            writing += time.monotonic() - start
             self._count(len(block))
+            writing += time.monotonic() - start
+            working += time.thread_time() - start_working
 
         copy(timed)
-        self.result.reading += time.monotonic() - began - writing
+        decrypt = time.thread_time() - began_working - working
+        with self.lock:
+            self.result.seconds["decrypt"] += decrypt
+            self.result.seconds["fetch"] += max(0.0, time.monotonic() - began - writing - decrypt)
 
     def _count(self, size: int) -> None:
         with self.lock:
@@ -188,6 +193,17 @@ class _Work:
                 " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
                 (self.name,),
             )
+
+
+@contextmanager
+def open_spool(path: Path) -> Iterator[IO[bytes]]:
+    """A new file of mode 600. Raises PreflightError if the disk does not take it."""
+    try:
+        path.touch(mode=0o600)
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise PreflightError(f"write {path}", error.strerror or str(error), "Make room on that disk.") from error
 
 
 def cause(error: CommandFailed | CorruptBackup) -> str:

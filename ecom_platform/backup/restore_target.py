@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from ecom_platform.backup import schema_fingerprint
 from ecom_platform.backup.fingerprint_sql import literal, quoted
 from ecom_platform.backup.fingerprints import Facts, Fingerprint, large_objects, pinned
+from ecom_platform.backup.restore import Copy, open_spool
 from ecom_platform.clients import sql
 from ecom_platform.clients.commands import run
 from ecom_platform.errors import RefusedError
 
 if TYPE_CHECKING:
-    from ecom_platform.backup.restore import Copy
     from ecom_platform.clients.sql import Connection
     from ecom_platform.platforms.protocol import DatabaseAccess
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 def run_roles(copy: Copy, admin: DatabaseAccess, programs: Path, folder: Path) -> list[str]:
     """Runs an archive of roles (SQL of pg_dumpall); its errors. That the superuser is there is none."""
     script = folder / "roles.sql"
-    script.touch(mode=0o600)
-    with script.open("wb") as file:
+    with open_spool(script) as file:
         copy(file.write)
         # The source's superuser may be barred from logging in, or have settings: here it is we ourselves.
         me = quoted(sql.user_of(admin))

@@ -60,8 +60,9 @@ _SERVER_LACKS = (
 
 @dataclass(frozen=True)
 class Verification:
-    """verdicts: never empty. seconds by phase; `read` (fetch and decrypt) runs beside `restore`, and
-    `fingerprint` beside the building of indexes, so phases add up to more than `total`.
+    """verdicts: never empty. seconds by phase: fetch, decrypt, restore, compare, read_path, and inside of
+    restore: schema, data, indexes. Fetching and decrypting run beside the data, the fingerprint beside
+    the indexes, so phases add up to more than `total`.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -152,7 +153,8 @@ def restore_to_database(
             proof.restore({name: copy for name, copy in archives.items() if name != ROLES}, Path(place), tuned=False)
     except (CorruptBackup, CommandFailed) as error:
         advice = f"The database holds part of the snapshot: drop and create it before the next try. {error.next_step}"
-        raise type(error)(f"restore into {target.url}", f"{error.tried}: {error.seen}", advice.strip()) from error
+        kind = CorruptBackup if isinstance(error, CorruptBackup) else CommandFailed
+        raise kind(f"restore into {target.url}", f"{error.tried}: {error.seen}", advice.strip()) from error
     proof.compare()
     verification = proof.verification()
     if verification.outcome is not Outcome.PASSED:
@@ -180,9 +182,10 @@ class _Proof:
         steps = Steps(beside_indexes=self._read_contents)
         if logging:
             steps = Steps(logging.off, logging.on, self._read_contents)
-        self.restored = restore_archives(
-            archives, self.target, programs=self.programs, folder=folder, steps=steps, progress=self.progress
-        )
+        with self.timed("restore"):
+            self.restored = restore_archives(
+                archives, self.target, programs=self.programs, folder=folder, steps=steps, progress=self.progress
+            )
         self.seconds |= self.restored.seconds
         self.verdicts.append(passed(_RESTORES, f"{len(archives)} archives, {self.restored.plain_bytes:,} bytes"))
 
@@ -206,7 +209,7 @@ class _Proof:
     def verification(self) -> Verification:
         return Verification(
             verdicts=tuple(self.verdicts),
-            seconds=self.seconds | {"read": self.restored.reading},
+            seconds=self.seconds,
             total=time.monotonic() - self._clock,
             plain_bytes=self.restored.plain_bytes,
             rows=sum(each.rows for each in self.contents.values()),
