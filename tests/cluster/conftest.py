@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -33,8 +32,8 @@ def cluster() -> Cluster:
 @pytest.fixture(scope="session")
 def namespaces(cluster: Cluster) -> Iterator[dict[str, str]]:
     """The shop's, the platform's, and one of other people; all enforce `restricted`."""
-    with ExitStack() as stack:
-        yield {role: stack.enter_context(cluster.namespace(role)) for role in (SHOP, PLATFORM, OUTSIDE)}
+    with cluster.namespaces(SHOP, PLATFORM, OUTSIDE) as names:
+        yield names
 
 
 @dataclass(frozen=True)

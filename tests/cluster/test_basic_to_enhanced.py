@@ -17,8 +17,8 @@ FEWEST_VISITS = 50
 
 @pytest.fixture
 def place(cluster: Cluster) -> Iterator[str]:
-    with cluster.namespace("basic", restricted=False) as namespace:
-        yield namespace
+    with cluster.namespaces("basic", restricted=False) as names:
+        yield names["basic"]
 
 
 def start_visits(cluster: Cluster, customer: Place, address: str) -> str:
@@ -50,6 +50,12 @@ def end_visits(cluster: Cluster, customer: Place) -> dict[str, int]:
     return answers
 
 
+def plain_pods(cluster: Cluster, namespace: str) -> list[str]:
+    """Pods of the shop that are not of the hardened form; also those that are still ending."""
+    found = cluster.get("pods", namespace, "-l", "app.kubernetes.io/component in (backend, frontend)")
+    return [each["metadata"]["name"] for each in found if not each["spec"]["securityContext"].get("runAsNonRoot")]
+
+
 def test_a_basic_shop_becomes_the_enhanced_one_and_nobody_notices(
     cluster: Cluster, namespaces: dict[str, str], customer: Place, place: str
 ) -> None:
@@ -63,6 +69,7 @@ def test_a_basic_shop_becomes_the_enhanced_one_and_nobody_notices(
 
     start_visits(cluster, customer, f"http://frontend.{place}.svc.cluster.local")
     cluster.install("shop", "shop", place, sets)
+    eventually("the plain pods are gone", lambda: True if not plain_pods(cluster, place) else None, 120)
     cluster.kubectl("label", "namespace", place, *(f"{key}={value}" for key, value in RESTRICTED.items()))
     answers = end_visits(cluster, customer)
 

@@ -48,10 +48,10 @@ def soft_pod(namespace: str, image: str) -> dict[str, Any]:
 
 
 def test_a_soft_pod_breaks_every_rule(cluster: Cluster) -> None:
-    with cluster.namespace("soft", restricted=False) as namespace:
-        cluster.apply(soft_pod(namespace, cluster.image("backend")))
-        cluster.wait_ready(namespace, "soft")
-        found = broken(read(cluster.script(namespace, "soft", "facts.sh")))
+    with cluster.namespaces("soft", restricted=False) as names:
+        cluster.apply(soft_pod(names["soft"], cluster.image("backend")))
+        cluster.wait_ready(names["soft"], "soft")
+        found = broken(read(cluster.script(names["soft"], "soft", "facts.sh")))
     assert len(found) == 10, found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import pytest
 
-from tests.charts.matrix import KINDS, OUTSIDE, PASSES, PORTS
+from tests.charts.matrix import KINDS, OUTSIDE, PASSES, PORTS, S3
 from tests.cluster.conftest import LISTENING, Release
 from tests.cluster.tools import Cluster, eventually, hardened_pod
 
@@ -25,8 +26,9 @@ Seen = dict[tuple[str, str, int], str]
 
 
 def expected() -> set[tuple[str, str, int]]:
+    without = set() if os.environ.get("ECOM_TEST_SEAWEEDFS") else {("run", "seaweedfs", S3)}
     return {
-        *PASSES,
+        *(PASSES - without),
         *((kind, *DNS) for kind in MAY_RESOLVE),
         *((kind, *API) for kind in MAY_CALL_THE_API),
     }
@@ -40,6 +42,9 @@ def probes(cluster: Cluster, namespaces: dict[str, str], shop: Release, platform
         kind: hardened_pod(f"probe-{kind}", namespaces[where], cluster.image("backend"), labels=labels, command=command)
         for kind, (where, labels) in KINDS.items()
     }
+    for each in pods.values():
+        listens = {"tcpSocket": {"port": PORTS[-1]}, "periodSeconds": 1, "failureThreshold": 120}
+        each["spec"]["containers"][0]["startupProbe"] = listens
     cluster.apply(*pods.values())
 
     def addresses() -> dict[str, str] | None:
@@ -47,7 +52,8 @@ def probes(cluster: Cluster, namespaces: dict[str, str], shop: Release, platform
             each["metadata"]["name"].removeprefix("probe-"): each["status"].get("podIP", "")
             for namespace in set(namespaces.values())
             for each in cluster.get("pods", namespace)
-            if each["metadata"]["name"].startswith("probe-") and each["status"]["phase"] == "Running"
+            if each["metadata"]["name"].startswith("probe-")
+            if any(container["started"] for container in each["status"].get("containerStatuses", []))
         }
         return found if found.keys() == KINDS.keys() and all(found.values()) else None
 
@@ -57,8 +63,10 @@ def probes(cluster: Cluster, namespaces: dict[str, str], shop: Release, platform
         cluster.kubectl("delete", "pod", "-n", namespace, *names, "--wait=true", seconds=120)
 
 
-def probe_all(cluster: Cluster, namespaces: dict[str, str], addresses: dict[str, str]) -> Seen:
-    """What every kind of pod sees of every other, of the API server and of DNS."""
+def probe(
+    cluster: Cluster, namespaces: dict[str, str], addresses: dict[str, str], sources: Iterable[str] = KINDS
+) -> Seen:
+    """What these kinds of pods see of every other, of the API server and of DNS."""
     api = cluster.get("service/kubernetes", "default")["spec"]["clusterIP"]
 
     def of(source: str) -> Seen:
@@ -69,10 +77,10 @@ def probe_all(cluster: Cluster, namespaces: dict[str, str], addresses: dict[str,
         return {(source, *where): answer for where, answer in zip([*pairs, API, DNS], said, strict=True)}
 
     with ThreadPoolExecutor(4) as pool:
-        return {pair: answer for seen in pool.map(of, KINDS) for pair, answer in seen.items()}
+        return {pair: answer for seen in pool.map(of, sources) for pair, answer in seen.items()}
 
 
-def deviations(seen: Seen) -> dict[tuple[str, str, int], str]:
+def deviations(seen: Seen) -> Seen:
     """Pairs that passed and must not, or did not and must; and answers that are neither."""
     wanted = expected()
     return {
@@ -85,7 +93,7 @@ def deviations(seen: Seen) -> dict[tuple[str, str, int], str]:
 def test_exactly_the_pairs_of_the_matrix_pass(
     cluster: Cluster, namespaces: dict[str, str], probes: dict[str, str]
 ) -> None:
-    seen = eventually_as_written(cluster, namespaces, probes)
+    seen = until(cluster, namespaces, probes, deviations)
     blocked = {answer for pair, answer in seen.items() if pair not in expected() and pair[1:] != DNS}
     assert blocked == {"timeout"}, "a refused connection would mean that the packet arrived"
 
@@ -93,34 +101,34 @@ def test_exactly_the_pairs_of_the_matrix_pass(
 def test_without_the_policies_the_same_probes_turn_red(
     cluster: Cluster, namespaces: dict[str, str], probes: dict[str, str], shop: Release, platform: Release
 ) -> None:
-    wanted = expected()
     for release in (shop, platform):
         cluster.kubectl("delete", "networkpolicy", "--all", "-n", release.namespace)
     try:
-
-        def open_everywhere() -> Seen | None:
-            seen = probe_all(cluster, namespaces, probes)
-            return seen if set(seen.values()) == {"open"} else None
-
-        seen = eventually("every wall is down", open_everywhere, 60)
-        assert set(deviations(seen)) == set(seen) - wanted
+        seen = until(cluster, namespaces, probes, lambda seen: {p: a for p, a in seen.items() if a != "open"})
+        assert set(deviations(seen)) == set(seen) - expected()
     finally:
         for release in (shop, platform):
             cluster.install(release.chart, release.name, release.namespace, release.sets)
-    eventually_as_written(cluster, namespaces, probes)
+    until(cluster, namespaces, probes, deviations)
 
 
-def eventually_as_written(cluster: Cluster, namespaces: dict[str, str], addresses: dict[str, str]) -> Seen:
-    """Policies reach the nodes a little after they are made."""
-    last: dict[tuple[str, str, int], str] = {}
+def until(
+    cluster: Cluster, namespaces: dict[str, str], addresses: dict[str, str], wrong: Callable[[Seen], Seen]
+) -> Seen:
+    """What is seen once nothing of it is wrong. Policies reach the nodes a little after they are made, and on a
+    busy machine a connection that passes may take longer than the probe waits: sources that saw something
+    wrong look again.
+    """
+    seen = probe(cluster, namespaces, addresses)
 
-    def attempt() -> Seen | None:
-        nonlocal last
-        seen = probe_all(cluster, namespaces, addresses)
-        last = deviations(seen)
-        return None if last else seen
+    def nothing_wrong() -> bool | None:
+        found = wrong(seen)
+        if found:
+            seen.update(probe(cluster, namespaces, addresses, {source for source, _, _ in found}))
+        return True if not found else None
 
     try:
-        return eventually("the walls stand as written", attempt, 45)
+        eventually("the walls stand as written", nothing_wrong, 90)
     except pytest.fail.Exception as error:
-        pytest.fail(f"{error}: {last}")
+        pytest.fail(f"{error}: {wrong(seen)}")
+    return seen

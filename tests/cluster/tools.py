@@ -89,15 +89,16 @@ class Cluster:
         return f"{self.repository}/{name}:{self.tag}"
 
     @contextmanager
-    def namespace(self, purpose: str, *, restricted: bool = True) -> Iterator[str]:
-        """A new namespace of our own; it and all that is in it are gone afterwards."""
-        name = f"ecom-test-{purpose}-{secrets.token_hex(3)}"
+    def namespaces(self, *purposes: str, restricted: bool = True) -> Iterator[dict[str, str]]:
+        """New namespaces of our own, by purpose; they and all that is in them are gone afterwards."""
         labels = RESTRICTED if restricted else {}
-        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}})
+        names = {each: f"ecom-test-{each}-{secrets.token_hex(3)}" for each in purposes}
+        for name in names.values():
+            self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}})
         try:
-            yield name
+            yield names
         finally:
-            self.kubectl("delete", "namespace", name, "--wait=true", "--timeout=120s", seconds=150)
+            self.kubectl("delete", "namespace", *names.values(), "--timeout=180s", seconds=200)
 
     @contextmanager
     def forward(self, namespace: str, target: str, port: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Tries every address of the JSON list [[host, port], ...] in argument 1 at once; prints what each said.
 
-"open", "refused", "timeout" (nothing came back in 2 s), or the error's name. Then whether a name resolves.
+"open", "refused", "timeout" (nothing came back in 3 s), or the error's name. Then whether a name resolves.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 
-SECONDS = 2.0
+SECONDS = 3.0
 NAME = "kubernetes.default.svc.cluster.local"
 
 
