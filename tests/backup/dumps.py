@@ -23,6 +23,7 @@ INSERT INTO accounts SELECT n, 1000 FROM generate_series(1, 1000) AS n;
 CREATE TABLE lines(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account int REFERENCES accounts, note text);
 INSERT INTO lines(account, note) SELECT 1 + n % 1000, repeat(md5(n::text), 4) FROM generate_series(1, 60000) AS n;
 CREATE VIEW rich AS SELECT * FROM accounts WHERE balance > 1000;
+SELECT lo_from_bytea(0, 'a large object');
 """
 
 QUICK = Options(patience=timedelta(seconds=2))

@@ -88,6 +88,8 @@ def test_what_was_dumped_comes_back_from_each_store(
             assert restored.execute(query).fetchone() == expected
             assert restored.execute(b"SELECT nextval(pg_get_serial_sequence('lines', 'id'))").fetchone() == (60001,)
             assert restored.execute(b"SELECT count(*) FROM rich").fetchone() == (0,)
+            large = restored.execute(b"SELECT lo_get(oid) FROM pg_largeobject_metadata").fetchall()
+            assert large == [(b"a large object",)]
             with pytest.raises(psycopg.errors.ForeignKeyViolation):
                 restored.execute(b"INSERT INTO lines(account) VALUES (-1)")
 
