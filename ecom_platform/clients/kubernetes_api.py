@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -231,7 +231,9 @@ class Cluster:
                 _preload_content=False,
                 **options,
             )
-            with closing(_Socket(ran.sock)):
+            with ExitStack() as ending:
+                # Having heard the other side's farewell it takes itself for closed, and keeps its socket.
+                ending.callback(ran.sock.shutdown)
                 deadline = time.monotonic() + timeout
                 while ran.is_open() and time.monotonic() < deadline:
                     ran.update(timeout=min(1.0, timeout))
@@ -244,16 +246,6 @@ class Cluster:
         finally:
             client.close()
         return Completed(command[0], code, out, err)
-
-
-class _Socket:
-    """A WebSocket that has seen the other side's farewell takes itself for closed, and keeps its socket."""
-
-    def __init__(self, websocket: Any) -> None:
-        self._websocket = websocket
-
-    def close(self) -> None:
-        self._websocket.shutdown()
 
 
 _REACH = "Is the cluster up, and is it the one that the kubeconfig's context names?"

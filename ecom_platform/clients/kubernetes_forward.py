@@ -10,6 +10,7 @@ import atexit
 import socket
 import threading
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any
 
 from ecom_platform.clients.kubernetes_api import Cluster
@@ -37,6 +38,8 @@ class Forward:
 
     def close(self) -> None:
         """Takes no new connections; those that are open live on."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
 
     def _accept(self) -> None:
@@ -61,8 +64,9 @@ class Forward:
             back.start()
             _pump(near, far)
             back.join()
+            # The package's own thread closes its WebSocket. Nobody else may: a number that is closed twice
+            # is another file's by then, and its bytes would go there.
             far.close()
-            forwarded.websocket.shutdown()
             client.close()
 
     def _connect(self, namespace: str, pod: str, port: int) -> tuple[Any, Any]:
