@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ecom_platform.errors import ConfigurationError, MissingError
 from ecom_platform.platforms.local import keys, read_paths
+from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import DagsterHome
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
-from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.protocol import ReadPath, StoreAccess
 from ecom_platform.secret_values import resolve
