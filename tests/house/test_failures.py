@@ -57,7 +57,7 @@ def test_a_broken_attempt_after_a_good_one_is_what_the_instance_remembers() -> N
     @dg.asset(key=KEY, check_specs=check_specs(KEY, CHECKS))
     def subject() -> object:
         look = next(attempts, lambda: raising(ProofFailed("try", "it is false")))
-        observation = observe(CHECKS, look)  # type: ignore[arg-type]
+        observation = observe(CHECKS, look)
         yield from check_results(KEY, CHECKS, observation.findings)
         proved("it", CHECKS, observation)
         yield dg.MaterializeResult()

@@ -7,7 +7,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import dagster as dg
 import pytest
@@ -69,16 +71,46 @@ class Ran:
         return {"/".join(each.step_key.split("__")[1:]) for each in self.result.get_asset_materialization_events()}  # type: ignore[union-attr]
 
 
-def write_spec(folder: Path) -> Path:
+@dataclass
+class Receiver:
+    """A local stand-in for a chat room: keeps what is posted to it. target: its apprise URL."""
+
+    target: str
+    posted: list[str]
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    posted: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Receiver(f"json://127.0.0.1:{server.server_port}", posted)
+        server.shutdown()
+
+
+def write_spec(folder: Path, target: str) -> Path:
     """The example shop, small; and judged by its path, not its speed: this machine tests beside the load."""
     spec = yaml.safe_load(EXAMPLE_SPEC.read_text(encoding="utf-8"))
     spec["databases"][0]["tasks"]["seed"] = ["python", "-m", "shop.seed", "--orders", "2000"]
     for service in spec["services"]:
-        service["probes"] = {"start_timeout": "30s"}  # a broken one is waited for in several tests
+        service["probes"] = {"start_timeout": "15s"}  # a broken one is waited for in several tests
     spec["load"] = {"rate": 60, "duration": "8s", "minimum_requests": 300}
     spec["thresholds"] = {"requests_per_second": 50, "p95_ms": 20_000, "utilisation": 1.0}
+    secret = folder / "notify-target"
+    secret.write_text(target, encoding="utf-8")
+    spec["notify"] = {"targets": [{"file": str(secret)}]}
     path = folder / "shop.yaml"
-    path.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    path.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -92,8 +124,8 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def pipeline(state: Path) -> Iterator[Pipeline]:
-    spec = write_spec(state)
+def pipeline(state: Path, receiver: Receiver) -> Iterator[Pipeline]:
+    spec = write_spec(state, receiver.target)
     shop = read_spec(spec)
     platform = LocalPlatform(shop, state / shop.shop)
     platform.up()

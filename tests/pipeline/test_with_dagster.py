@@ -14,7 +14,7 @@ from ecom_platform.clients.web import session
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.settings import ROOT
 from tests.browser import picture, watched
-from tests.pipeline.conftest import Pipeline
+from tests.pipeline.conftest import Pipeline, Receiver
 
 PATIENCE = 60_000  # ms: a first page of the UI on a busy machine
 
@@ -55,6 +55,11 @@ def runs_of(address: str, job: str) -> list[dict[str, str]]:
 @retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.5))
 def wait_for_run(address: str, job: str, known: frozenset[str]) -> list[str]:
     return [each["runId"] for each in runs_of(address, job) if each["runId"] not in known]
+
+
+@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.5))
+def wait_for_notice(receiver: Receiver) -> str:
+    return "\n".join(receiver.posted)
 
 
 def ids(address: str, job: str) -> frozenset[str]:
@@ -117,13 +122,18 @@ def test_launch_of_an_unknown_job_names_those_that_there_are(pipeline: Pipeline,
     assert "everyday" in done.stderr
 
 
-def test_launch_exits_with_the_failure_of_its_run(pipeline: Pipeline, ui: str, tmp_path: Path) -> None:
+def test_launch_exits_with_the_failure_of_its_run_and_people_are_told(
+    pipeline: Pipeline, ui: str, receiver: Receiver, tmp_path: Path
+) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("ops: {ecommerce__restores__database_shop: {config: {snapshot: nothing}}}")
     done = ecom(pipeline, "launch", "verify_restore", "--config", str(config))
     assert done.returncode == 1
     assert "find the snapshot nothing" in done.stderr
     assert "database-shop content" not in done.stderr  # a mistyped id turns no check red
+    notice = wait_for_notice(receiver)
+    assert "ecommerce: verify_restore failed" in notice
+    assert "find the snapshot nothing" in notice
 
 
 def test_dagsters_own_launch_works_with_the_workspace_of_the_repository(pipeline: Pipeline, ui: str) -> None:
