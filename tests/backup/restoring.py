@@ -20,7 +20,9 @@ EVERYTHING = Path(__file__).with_name("everything.sql")
 
 SHOP = """
 CREATE TABLE products (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, price numeric(8, 2));
-CREATE TABLE orders (id serial PRIMARY KEY, product bigint NOT NULL REFERENCES products, quantity integer CHECK (quantity > 0));
+CREATE TABLE orders (
+    id serial PRIMARY KEY, product bigint NOT NULL REFERENCES products, quantity integer CHECK (quantity > 0)
+);
 CREATE INDEX orders_product ON orders (product);
 CREATE VIEW cheap AS SELECT * FROM products WHERE price < 10;
 INSERT INTO products (name, price) SELECT 'product ' || i, i FROM generate_series(1, 50) i;
