@@ -118,6 +118,12 @@ def launching(cluster: Cluster, platform: Release) -> Iterator[DagsterApi]:
     cluster.install(platform.chart, platform.name, platform.namespace, platform.sets)
 
 
+def job_ended(cluster: Cluster, platform: Release, run: str, how: str) -> bool | None:
+    """Whether the run had one Job, and that ended so; None while it has not."""
+    jobs = cluster.get("jobs", platform.namespace, "-l", f"dagster/run-id={run}")
+    return True if [each["status"].get(how) for each in jobs] == [1] else None
+
+
 def test_a_run_is_a_hardened_pod_that_sees_its_own_secrets_and_no_identity(
     cluster: Cluster, platform: Release, launching: DagsterApi
 ) -> None:
@@ -130,9 +136,8 @@ def test_a_run_is_a_hardened_pod_that_sees_its_own_secrets_and_no_identity(
     assert broken(read(seen["facts"]), token=True) == []
     assert seen["secrets"] == ["/run/secrets/ecom/store/access-key", "/run/secrets/ecom/store/secret-key"]
     assert seen["spec"] is True
-    jobs = cluster.get("jobs", platform.namespace, "-l", f"dagster/run-id={run}")
-    assert [each["status"].get("succeeded") for each in jobs] == [1]
     assert seconds < 60
+    eventually("the run's Job has succeeded", lambda: job_ended(cluster, platform, run, "succeeded"), 30)
 
 
 def test_only_a_job_that_restores_gets_the_identity(launching: DagsterApi) -> None:
@@ -143,12 +148,7 @@ def test_only_a_job_that_restores_gets_the_identity(launching: DagsterApi) -> No
 def test_a_failed_run_fails_its_pod_too(cluster: Cluster, platform: Release, launching: DagsterApi) -> None:
     run = launching.launch("failing", config={}, tags={})
     assert result(launching, run) == "FAILURE"
-
-    def failed() -> bool | None:
-        jobs = cluster.get("jobs", platform.namespace, "-l", f"dagster/run-id={run}")
-        return True if [each["status"].get("failed") for each in jobs] == [1] else None
-
-    eventually("the run's Job has failed", failed, 30)
+    eventually("the run's Job has failed", lambda: job_ended(cluster, platform, run, "failed"), 30)
 
 
 @pytest.mark.parametrize(
