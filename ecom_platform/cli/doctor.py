@@ -17,13 +17,13 @@ from ecom_platform.verdicts import Outcome, Verdict, failed, passed, worst
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def doctor(context: Context, *, as_json: bool) -> None:
-    """Look for what the shop's platform needs on this machine; changes nothing.
+    """Look for what the shop's platform needs on this machine, and in its cluster; changes nothing.
 
     Exit codes: 0 all is there, 2 something is missing, 3 something could not be seen.
 
     Example: ecom doctor
     """
-    verdicts = [_spec(context), *examine(context.settings.state)]
+    verdicts = [_spec(context), *examine(context.settings.state), *_cluster(context)]
     outcome = worst(verdicts)
     if as_json:
         click.echo(json.dumps({"outcome": outcome.value, "verdicts": [each.as_dict() for each in verdicts]}, indent=2))
@@ -38,3 +38,15 @@ def _spec(context: Context) -> Verdict:
         return passed("the spec is valid", context.shop.shop)
     except EcomError as error:
         return failed("the spec is valid", str(error))
+
+
+def _cluster(context: Context) -> list[Verdict]:
+    """What a shop in Kubernetes needs there; nothing for another one, or where the spec cannot be read."""
+    from ecom_platform.platforms.kubernetes import KubernetesPlatform
+    from ecom_platform.validation.cluster import examine as examine_cluster
+
+    try:
+        platform = context.platform
+    except EcomError:
+        return []  # the first verdict tells
+    return examine_cluster(platform) if isinstance(platform, KubernetesPlatform) else []
