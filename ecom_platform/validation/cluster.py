@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.errors import EcomError
-from ecom_platform.platforms.kubernetes.names import MANAGED, RESTRICTED
+from ecom_platform.platforms.kubernetes.names import DATABASE, MANAGED, RESTRICTED, selector
 from ecom_platform.platforms.kubernetes.platform import KubernetesPlatform
+from ecom_platform.platforms.kubernetes.rollout import ready
 from ecom_platform.platforms.kubernetes.values import image
 from ecom_platform.records import Findings
 from ecom_platform.spec import Service
@@ -108,11 +109,25 @@ def validate(platform: KubernetesPlatform, service: Service) -> Findings:
         "admission": hardening.admission(cluster, names.namespace, ":".join(image(service))),
     }
     if service.front_door:
+        found["hardened"] += _database_hardened(platform)
         with elsewhere(cluster) as stranger:
             probe = platform.shop.kubernetes.probe_image
             found["walled_off"] = network.walled_off(cluster, names, colour, probe, stranger)
         found["least_rights"] = service_accounts.least_rights(cluster, accounts(platform))
     return Findings(found)
+
+
+def _database_hardened(platform: KubernetesPlatform) -> list[Verdict]:
+    """The database's own pods, whose image has a user of its own."""
+    pods = platform.cluster.list("pods", platform.names.namespace, labels=selector(platform.names.labels(DATABASE)))
+    return [
+        each
+        for pod in pods
+        if ready(pod)
+        for each in hardening.hardened(
+            platform.cluster, pod, user=int(pod["spec"]["securityContext"].get("runAsUser") or hardening.USER)
+        )
+    ]
 
 
 def accounts(platform: KubernetesPlatform) -> list[service_accounts.Account]:

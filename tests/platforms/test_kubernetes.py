@@ -61,7 +61,7 @@ def test_a_release_goes_to_the_other_colour_and_the_old_one_is_removed(place: Cl
     assert {each.version for each in place.platform.instances(service, "green")} == {"1.1.0"}
     place.platform.remove(service, "green")
     assert place.platform.instances(service, "green") == ()
-    with pytest.raises(RefusedError, match="no instance"):
+    with pytest.raises(RefusedError, match="no running instance"):
         place.platform.switch(service, "green")
     assert place.platform.live_colour(service) == "blue"
 

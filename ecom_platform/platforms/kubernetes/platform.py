@@ -172,7 +172,7 @@ class KubernetesPlatform(Data):
         with self._changing():
             ends = self.reach.endpoints(f"{service.name}-{colour}")
             if not ends:
-                raise RefusedError(tried, "that colour has no instance that is ready", "Deploy it first.")
+                raise RefusedError(tried, "that colour has no running instance that is ready", "Deploy it first.")
             self._lead(service.name, colour)
             self._confirm(service, colour, tried)
         with session(self.address(service, "active")) as client:
