@@ -119,8 +119,9 @@ def _read_catalogue(store: ObjectStore, shop: str | None, trusted: Collection[st
         key = f"{folder}/{MANIFEST}"
         if key not in objects:
             unfinished[folder] = max(each.modified for each in objects.values())
-            if any(each.endswith(".json") for each in objects):
-                read.report(folder.rsplit("/", 1)[-1], "its manifest is missing, and records of it are there")
+            _, kind, name, snapshot = folder.split("/")
+            if (f"{kind}/{name}", snapshot) not in removals and any(each.endswith(".json") for each in objects):
+                read.report(snapshot, "its manifest is missing, and records of it are there")
         elif entry := _entry(read, folder, objects, removals):
             entries.append(entry)
     entries.sort(key=lambda each: each.manifest.id, reverse=True)

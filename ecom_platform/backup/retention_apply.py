@@ -117,7 +117,8 @@ def sweep(
     age: timedelta = LEFTOVER_AGE,
     trusted: Collection[str] | None = None,
 ) -> list[str]:
-    """Deletes what dumps left that ended without a manifest: objects and unfinished uploads older than age.
+    """Deletes what dumps left that ended without a manifest (objects and unfinished uploads older than
+    age), and what removals left that were stopped half way.
 
     leased: whether somebody takes a snapshot of that source (KIND/NAME) now.
     Raises RefusedError while the catalogue has a problem: a folder without a manifest may then be a
@@ -133,8 +134,9 @@ def sweep(
         return leased("/".join(key.split("/")[1:3]))
 
     left = [each for each, changed in catalogue.unfinished.items() if changed < before and not busy(each)]
+    finished = finish_removals(store, catalogue, progress)
     gone = [folder for folder in left if _delete_folder(store, folder, progress)]
-    swept = [*gone, *store.abort_unfinished(shop, before, busy)]
+    swept = [*finished, *gone, *store.abort_unfinished(shop, before, busy)]
     for each in swept:
         progress(f"{store.name}: swept {each}")
     return swept

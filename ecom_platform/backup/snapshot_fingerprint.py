@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -62,7 +63,11 @@ class Fingerprinting(Thread):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import psycopg
+
         self._left.set()
         if self.is_alive() and self._connection is not None and not self._connection.closed:
-            self._connection.cancel_safe(timeout=10)
+            # A server that cannot be reached has ended the query already.
+            with suppress(psycopg.Error):
+                self._connection.cancel_safe(timeout=10)
         self.join()

