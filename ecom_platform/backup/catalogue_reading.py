@@ -159,23 +159,28 @@ class _Reader:
 
     def __init__(self, store: ObjectStore, trusted: Collection[str] | None, keys: Iterable[str]) -> None:
         self.problems: list[Problem] = []
-        self._trusted = trusted
-        self._records = dict(store.get_many(keys))
-        self.digests = {
-            "/".join(key.split("/")[1:4]): digest_of(record)
-            for key, record in self._records.items()
-            if key.endswith(f"/{MANIFEST}")
-        }
+        self.digests: dict[str, str] = {}
+        self._opened: dict[str, Opened | CorruptBackup] = {}
+        # Each is checked while the next ones are on their way.
+        for key, record in store.get_many(keys):
+            if key.endswith(f"/{MANIFEST}"):
+                self.digests["/".join(key.split("/")[1:4])] = digest_of(record)
+            try:
+                self._opened[key] = open_record(record, trusted)
+            except CorruptBackup as error:
+                self._opened[key] = error
 
     def open(self, key: str, kind: type[Record]) -> tuple[Record, Opened] | None:
         *_, parent, file = key.split("/")
         snapshot = file.removesuffix(".json") if kind is Removal else parent
+        opened = self._opened[key]
+        if isinstance(opened, CorruptBackup):
+            self.report(snapshot, f"{file}: {opened.seen}", fatal=kind is Manifest)
+            return None
         try:
-            opened = open_record(self._records[key], self._trusted)
             record = kind.model_validate_json(opened.content)
-        except (CorruptBackup, ValidationError) as error:
-            seen = error.seen if isinstance(error, CorruptBackup) else f"{error.error_count()} fields do not fit"
-            self.report(snapshot, f"{file}: {seen}", fatal=kind is Manifest)
+        except ValidationError as error:
+            self.report(snapshot, f"{file}: {error.error_count()} fields do not fit", fatal=kind is Manifest)
             return None
         if record.snapshot != snapshot:
             self.report(snapshot, f"{file} is that of {record.snapshot}", fatal=kind is Manifest)
