@@ -56,6 +56,7 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --no-annotate --python-version 3.11 --custom-compile-command "make lock" \
 		pyproject.toml --output-file requirements.lock
+	k8s/images/lock
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -129,6 +129,6 @@ def until(
 
     try:
         eventually("the walls stand as written", nothing_wrong, 90)
-    except pytest.fail.Exception as error:
-        pytest.fail(f"{error}: {wrong(seen)}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {wrong(seen)}") from error
     return seen

@@ -6,18 +6,19 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import yaml
 
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.settings import ROOT
+from tests.platforms.cluster import missing
+from tests.waiting import wait_until
 
 SCRIPTS = Path(__file__).parent / "scripts"
 CHARTS = ROOT / "k8s" / "charts"
@@ -28,23 +29,19 @@ RESTRICTED = {
 Result = TypeVar("Result")
 
 
-def missing(what: str) -> NoReturn:
-    """Skips the test with a reason; in CI, where nothing may be missing, fails it."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 def eventually(what: str, attempt: Callable[[], Result | None], seconds: float) -> Result:
     """The first result that is not None; the test fails if there is none in that time."""
-    deadline = time.monotonic() + seconds
-    while True:
+    results: list[Result] = []
+
+    def there_is_one() -> bool:
         result = attempt()
         if result is not None:
-            return result
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not so after {seconds:.0f} s")
-        time.sleep(0.3)  # between two looks at a condition that has a deadline
+            results.append(result)
+        return bool(results)
+
+    # A look is mostly a program that is started and asks the API server.
+    wait_until(there_is_one, seconds=seconds, what=what, every=0.3)
+    return results[0]
 
 
 @dataclass(frozen=True)
