@@ -1,10 +1,7 @@
-"""A real browser for all tests that look at pages. A test room takes the fixture into its conftest.py:
+"""A real browser for all tests that look at pages; they are marked with `pytest.mark.browser`.
 
-    from tests.browser import browser
-
-    __all__ = ["browser"]
-
-and marks its tests with `pytest.mark.browser`.
+tests/conftest.py takes the fixture in, once: Playwright runs one browser a process, and a fixture that each
+room imported would be another one in each.
 """
 
 from __future__ import annotations

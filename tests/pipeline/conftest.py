@@ -21,9 +21,6 @@ from ecom_platform.resources import Platforms
 from ecom_platform.settings import EXAMPLE_SPEC, Settings
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
-from tests.browser import browser
-
-__all__ = ["browser"]
 
 
 @dataclass

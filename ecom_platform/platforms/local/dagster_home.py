@@ -76,6 +76,11 @@ class _Health:
         return (answer or {}).get("data") or {}
 
 
+_RELOAD = """
+mutation ($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }
+"""
+
+
 @dataclass(frozen=True)
 class DagsterHome:
     """The Dagster instance of one shop."""
@@ -139,13 +144,29 @@ class DagsterHome:
         location = {"socket": str(self.layout.code_socket), "host": "localhost", "location_name": LOCATION}
         workspace = {"load_from": [{"grpc_server": location}]}
         replace_text(self.layout.dagster / "workspace.yaml", yaml.safe_dump(workspace))
+        self._stale.touch()
+
+    @property
+    def _stale(self) -> Path:
+        """Is there while the webserver may still show what the code server before this one had."""
+        return self.layout.dagster / "workspace.stale"
 
     def _shows_code(self) -> bool:
         """The webserver answers, and has loaded the code location."""
+        if self._stale.exists() and not self._reloaded():
+            return False
         entries = (self._health().get("workspaceOrError") or {}).get("locationEntries") or []
         return bool(entries) and all(
             (each["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation" for each in entries
         )
+
+    def _reloaded(self) -> bool:
+        """The webserver has read the code location anew; it would notice by itself, some time later."""
+        answer = self._ask(_RELOAD, {"name": LOCATION}).get("reloadRepositoryLocation") or {}
+        if answer.get("__typename") != "WorkspaceLocationEntry":
+            return False
+        self._stale.unlink(missing_ok=True)
+        return True
 
     def _daemon_beats(self) -> bool:
         """Every daemon that is required has sent a heartbeat of late."""
@@ -153,4 +174,14 @@ class DagsterHome:
         return bool(health) and all(each["healthy"] for each in health if each["required"])
 
     def _health(self) -> dict[str, Any]:
-        return self._asked.of(self.address)
+        return self._ask(_HEALTH, {})
+
+    def _ask(self, query: str, variables: Mapping[str, str]) -> dict[str, Any]:
+        """The data of the answer; empty while there is none."""
+        try:
+            with session(self.address, seconds=20) as client:
+                content = {"query": query, "variables": dict(variables)}
+                answer = client.send("POST", "/graphql", content=content).json()
+        except UnreachableError:
+            return {}
+        return (answer or {}).get("data") or {}

@@ -1,4 +1,4 @@
-"""Fixtures of the report's tests."""
+"""Fixtures of all rooms."""
 
 from tests.browser import browser
 
