@@ -179,7 +179,7 @@ def object_server() -> Iterator[ObjectServer]:
         f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none",
         "-master.telemetry=false", "-volume.preStopSeconds=1", "-s3.port.iceberg=0", "-s3.port.lance=0",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
-        "-volume.max=20", "-master.volumeSizeLimitMB=512",
+        "-volume.max=100", "-master.volumeSizeLimitMB=512",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder)
