@@ -38,10 +38,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ARGS)
 
 test-cluster: $(INSTALLED)
-	$(BIN)/python -m pytest -m cluster
+	$(BIN)/python -m pytest -m cluster $(ARGS)
 
 deploy: $(INSTALLED)
 	$(ECOM) --spec specs/ecommerce-kubernetes.yaml up
