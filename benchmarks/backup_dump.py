@@ -3,6 +3,7 @@
 
 `python -m benchmarks.backup_dump [--orders N] [--rounds N]`. In each round all arrangements run one
 after the other, and each is compared with the floor of its own round; the figures are medians.
+Processor time of all processes stands beside the time on the clock, which others on the machine disturb.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from ecom_platform.clients.sql import url_with_password
 from ecom_platform.platforms.protocol import DatabaseAccess, StoreAccess
 from ecom_platform.settings import ROOT
-from tests.backup.servers import PG_BIN, ObjectServer, Postgres, object_server, postgres
+from tests.backup.servers import PG_BIN, ObjectServer, Postgres, object_server, postgres, wait_until
 
 GOALS = {"disk": 1.2, "disk_and_s3": 1.5}
 MEMORY_GOAL_MB = 200
@@ -30,7 +34,7 @@ MEMORY_GOAL_MB = 200
 # The dump in a process of its own, so that its peak of memory is its own. Imports are not timed: a
 # running code location has done them.
 DUMP = """
-import json, sys, time
+import json, os, sys, time
 from threading import Event, Thread
 import cryptography.hazmat.primitives.asymmetric.ed25519, obstore.store, psutil, psycopg, pyrage, zstandard
 from ecom_platform.backup.dump import dump_database
@@ -57,44 +61,75 @@ def watch():
 
 watcher = Thread(target=watch, daemon=True)
 watcher.start()
-started = time.perf_counter()
+started, before = time.perf_counter(), sum(os.times()[:4])
 manifest = dump_database(
     database, shop="bench", name="shop", stores=stores, recipients=keys.recipients,
     signing_key=ensure_signing_key(Path(task["key"])), progress=lambda _: None,
 )
-seconds = time.perf_counter() - started
+seconds, cpu = time.perf_counter() - started, sum(os.times()[:4]) - before
 done.set()
 watcher.join()
 assert manifest.complete, manifest.stores
-print(json.dumps({"seconds": seconds, "peak_mb": peak[0] / 1e6, "plain_mb": manifest.plain_bytes / 1e6,
+print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak[0] / 1e6, "plain_mb": manifest.plain_bytes / 1e6,
                   "stored_mb": manifest.stored_bytes / 1e6, "phases": dict(manifest.seconds)}))
 """
 
 
-def pg_dump_seconds(database: DatabaseAccess, *options: str) -> float:
-    started = time.perf_counter()
-    subprocess.run(
-        [PG_BIN / "pg_dump", f"--dbname={database.url}", *options],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PGPASSWORD": database.password},
-        timeout=1800,
-    )
-    return time.perf_counter() - started
+@dataclass(frozen=True)
+class Cost:
+    """seconds on the clock; cpu: processor seconds of all processes; more: what the dump told of itself."""
+
+    seconds: float
+    cpu: float
+    more: dict[str, Any] = field(default_factory=dict)
 
 
-def dump(database: DatabaseAccess, stores: list[StoreAccess], key: Path) -> dict[str, float]:
-    task = {"database": asdict(database), "stores": [asdict(each) for each in stores], "key": str(key)}
-    done = subprocess.run(
-        [sys.executable, "-c", DUMP],
-        input=json.dumps(task),
-        text=True,
-        check=True,
-        stdout=subprocess.PIPE,
-        timeout=1800,
-    )
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
+@dataclass(frozen=True)
+class Bench:
+    server: Postgres
+    s3: ObjectServer
+    database: DatabaseAccess
+    key: Path
+
+    def _servers_cpu(self) -> float:
+        """Counts a session when it has ended, so it waits until none is left."""
+        wait_until(lambda: not self._has_sessions(), seconds=20, what="the sessions have ended")
+        times = [psutil.Process(each.process.pid).cpu_times() for each in (self.server, self.s3)]
+        return sum(each.user + each.system + each.children_user + each.children_system for each in times)
+
+    def _has_sessions(self) -> bool:
+        try:
+            backends = psutil.Process(self.server.process.pid).children()
+            return any("postgres bench " in " ".join(each.cmdline()) for each in backends)
+        except psutil.NoSuchProcess:
+            return True  # one ended while it was looked at
+
+    def pg_dump(self, *options: str) -> Cost:
+        before, own, started = self._servers_cpu(), os.times(), time.perf_counter()
+        subprocess.run(
+            [PG_BIN / "pg_dump", f"--dbname={self.database.url}", *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PGPASSWORD": self.database.password},
+            timeout=1800,
+        )
+        seconds = time.perf_counter() - started
+        children = sum(os.times()[2:4]) - sum(own[2:4])
+        return Cost(seconds, self._servers_cpu() - before + children)
+
+    def dump(self, *stores: StoreAccess) -> Cost:
+        task = {"database": asdict(self.database), "stores": [asdict(each) for each in stores], "key": str(self.key)}
+        before = self._servers_cpu()
+        done = subprocess.run(
+            [sys.executable, "-c", DUMP],
+            input=json.dumps(task),
+            text=True,
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=1800,
+        )
+        told = json.loads(done.stdout)
+        return Cost(told["seconds"], self._servers_cpu() - before + told["cpu"], told)
 
 
 def fill(server: Postgres, orders: int, folder: Path) -> DatabaseAccess:
@@ -113,36 +148,41 @@ def fill(server: Postgres, orders: int, folder: Path) -> DatabaseAccess:
     return access
 
 
-def measure(server: Postgres, s3: ObjectServer, orders: int, rounds: int, folder: Path) -> dict[str, object]:
-    database = fill(server, orders, folder)
+def measure(bench: Bench, rounds: int, folder: Path) -> dict[str, Any]:
     disk = StoreAccess("disk", f"file://{folder}/store")
-    arrangements: dict[str, Callable[[int], dict[str, float]]] = {
-        "disk": lambda _: dump(database, [disk], folder / "key"),
-        "disk_and_s3": lambda number: dump(database, [disk, s3.access(f"bench{number}")], folder / "key"),
-    }
-    floors, ratios, peaks = [], {name: [] for name in arrangements}, []  # type: ignore[var-annotated]  # lists of floats
-    last: dict[str, dict[str, float]] = {}
-    pg_dump_seconds(database, "-Fp")
+    costs: dict[str, list[Cost]] = {"floor": [], "disk": [], "disk_and_s3": []}
+    bench.pg_dump("-Fp")
     for number in range(rounds):
-        floors.append(pg_dump_seconds(database, "-Fp"))
-        for name, arrangement in arrangements.items():
-            last[name] = arrangement(number)
-            ratios[name].append(last[name]["seconds"] / floors[-1])
-            peaks.append(last[name]["peak_mb"])
-    medians = {name: round(statistics.median(found), 3) for name, found in ratios.items()}
-    met = all(medians[name] <= goal for name, goal in GOALS.items()) and max(peaks) <= MEMORY_GOAL_MB
-    return {
-        "database_mb": round(last["disk"]["plain_mb"]),
-        "stored_mb": round(last["disk"]["stored_mb"]),
-        "rounds": rounds,
-        "floor_s": round(statistics.median(floors), 2),
-        "ratios": medians,
-        "goals": GOALS,
-        "pg_dump_custom_ratio": round(pg_dump_seconds(database, "-Fc") / statistics.median(floors), 2),
-        "peak_mb": round(max(peaks), 1),
-        "phases": {name: each["phases"] for name, each in last.items()},
-        "met": met,
+        costs["floor"].append(bench.pg_dump("-Fp"))
+        costs["disk"].append(bench.dump(disk))
+        costs["disk_and_s3"].append(bench.dump(disk, bench.s3.access(f"bench{number}")))
+    floors = costs.pop("floor")
+    ratios = {
+        name: median(each.seconds / floor.seconds for each, floor in zip(of, floors, strict=True))
+        for name, of in costs.items()
     }
+    peak = max(each.more["peak_mb"] for of in costs.values() for each in of)
+    return {
+        "plain_mb": round(costs["disk"][0].more["plain_mb"]),
+        "stored_mb": round(costs["disk"][0].more["stored_mb"]),
+        "rounds": rounds,
+        "floor_s": median(each.seconds for each in floors),
+        "floor_cpu_s": median(each.cpu for each in floors),
+        "ratios": ratios,
+        "cpu_ratios": {
+            name: median(each.cpu / floor.cpu for each, floor in zip(of, floors, strict=True))
+            for name, of in costs.items()
+        },
+        "goals": GOALS,
+        "pg_dump_custom_ratio": round(bench.pg_dump("-Fc").seconds / median(each.seconds for each in floors), 2),
+        "peak_mb": round(peak),
+        "phases": {name: of[-1].more["phases"] for name, of in costs.items()},
+        "met": all(ratios[name] <= goal for name, goal in GOALS.items()) and peak <= MEMORY_GOAL_MB,
+    }
+
+
+def median(values: Iterable[float]) -> float:
+    return round(statistics.median(values), 3)
 
 
 def main() -> None:
@@ -151,7 +191,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     with postgres() as server, object_server() as s3, tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(server, s3, given.orders, given.rounds, Path(folder))))
+        bench = Bench(server, s3, fill(server, given.orders, Path(folder)), Path(folder) / "key")
+        print(json.dumps(measure(bench, given.rounds, Path(folder))))
 
 
 if __name__ == "__main__":
