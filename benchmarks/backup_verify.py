@@ -74,7 +74,7 @@ peak, done = [0], Event()
 
 def watch():
     own = psutil.Process()
-    while not done.wait(0.05):
+    while not done.wait(0.3):
         total = 0
         for each in [own, *own.children(recursive=True)]:
             try:

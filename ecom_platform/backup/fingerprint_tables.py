@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Table:
     """A table with rows of its own. group: the name under which its content is counted."""
 
+    oid: int
     schema: str
     name: str
     group: str
@@ -83,7 +84,9 @@ def tables(connection: Connection) -> tuple[Table, ...]:
         column = Column(name, base, quoted(schema, function) if schema else "")
         columns.setdefault(relation, []).append(column)
     found = [
-        Table(schema, name, label(root_schema or schema, root or name), pages, tuple(columns.get(oid, ())), condition)
+        Table(
+            oid, schema, name, label(root_schema or schema, root or name), pages, tuple(columns.get(oid, ())), condition
+        )
         for oid, schema, name, root_schema, root, pages, condition in fetch(connection, _TABLES)
     ]
     return tuple(sorted(found, key=lambda each: (-each.pages, each.schema, each.name)))

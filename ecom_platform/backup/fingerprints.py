@@ -146,14 +146,29 @@ def contents(
     connection: Connection, chosen: Sequence[Table], progress: Callable[[str], None] | None = None
 ) -> dict[str, TableContent]:
     """Rows and value of each table, added up by group."""
-    sums: dict[str, tuple[int, int]] = {}
+    sums = ContentSums()
     for table in chosen:
         rows, value = table_content(connection, table)
-        before = sums.get(table.group, (0, 0))
-        sums[table.group] = (before[0] + rows, before[1] + value)
+        sums.add(table.group, rows, value)
         if progress:
             progress(f"{table.group}: {rows:,} rows")
-    return {group: TableContent(rows=rows, content=_hex(value)) for group, (rows, value) in sorted(sums.items())}
+    return sums.contents()
+
+
+class ContentSums:
+    """Adds up tables that are counted under one name."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[int, int]] = {}
+
+    def add(self, group: str, rows: int, value: int) -> None:
+        before = self._sums.get(group, (0, 0))
+        self._sums[group] = (before[0] + rows, before[1] + value)
+
+    def contents(self) -> dict[str, TableContent]:
+        return {
+            name: TableContent(rows=rows, content=_hex(value)) for name, (rows, value) in sorted(self._sums.items())
+        }
 
 
 def table_content(connection: Connection, table: Table) -> tuple[int, int]:

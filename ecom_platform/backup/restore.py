@@ -1,7 +1,7 @@
 """Restores the archives of a snapshot into an empty database, from streams.
 
-    schema    before the data: tables, types, functions; after it: indexes, constraints, triggers
-    others    data, each in a lane of its own, all lanes at once
+    schema           before the data: tables, types, functions; after it: indexes, constraints, triggers
+    largest, data    each in a lane of its own, both at once
 
 Goes here: the order of the phases and the judgement of each program. Not here: where the bytes come from
 (archives.py), what comes back (compare.py).
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +37,12 @@ given, in the calling thread; raises if what it wrote was not all of it, or not 
 
 SCHEMA = "schema"
 ROLES = "roles"
+LARGEST = "largest"
+"""An archive of this name holds the data of one table and nothing else."""
+
+DATA = "data"
+"""Beside `largest`, an archive of this name holds all other data."""
+
 INDEX_JOBS = max(2, min(4, os.cpu_count() or 2))
 """Indexes built at once: each has a sort buffer of maintenance_work_mem and keeps a core busy."""
 
@@ -57,13 +63,17 @@ class Restored:
     plain_bytes: int = 0
 
 
-@dataclass(frozen=True)
-class Steps:
-    """What a caller does between the phases, and in a thread of its own beside the building of indexes."""
+class Observer:
+    """What a caller does along the way; here nothing."""
 
-    before_data: Callable[[], None] = lambda: None
-    before_indexes: Callable[[], None] = lambda: None
-    beside_indexes: Callable[[], None] = lambda: None
+    def tables_made(self) -> None:
+        """Before the data."""
+
+    def lane_ended(self, name: str) -> None:
+        """All data of that archive is committed. Called by the lane's own thread."""
+
+    def data_ended(self, contents: Sequence[str]) -> None:
+        """Before the indexes. contents: pg_restore's lines of what will be made now."""
 
 
 def restore_archives(
@@ -72,7 +82,7 @@ def restore_archives(
     *,
     programs: Path,
     folder: Path,
-    steps: Steps | None = None,
+    observer: Observer | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Restored:
     """Restore everything into the target, which must be empty and have the roles that are needed.
@@ -80,28 +90,24 @@ def restore_archives(
     programs: the folder of pg_restore. folder: for the schema's archive while this runs.
     Raises CommandFailed with the first error of any program, or what an archive raises.
     """
-    steps = steps or Steps()
     lanes = [name for name in archives if name not in (SCHEMA, ROLES)]
     if SCHEMA not in archives:
         raise PermanentError(
             "restore a snapshot", f"it has no archive `{SCHEMA}`, only {', '.join(archives) or 'none'}"
         )
-    work = _Work(target, programs, Restored(), progress)
+    work = _Work(target, programs, observer or Observer(), progress)
     schema = folder / "schema.dump"
     with work.phase("schema"):
         work.spool(archives[SCHEMA], schema)
         work.run_file(schema, "pre-data")
-    steps.before_data()
+    work.observer.tables_made()
     with work.phase("data"):
         progress(f"restoring {', '.join(lanes)}")
         work.lanes({name: archives[name] for name in lanes})
-    steps.before_indexes()
-    with work.phase("indexes"), ThreadPoolExecutor(1) as beside:
+    work.observer.data_ended(work.contents(schema, "post-data"))
+    with work.phase("indexes"):
         progress("building indexes and constraints")
-        other = beside.submit(steps.beside_indexes)
         work.run_file(schema, "post-data", f"--jobs={INDEX_JOBS}")
-        work.result.seconds["indexes_alone"] = time.monotonic() - work.began
-        other.result()
     return work.result
 
 
@@ -109,17 +115,17 @@ def restore_archives(
 class _Work:
     target: DatabaseAccess
     programs: Path
-    result: Restored
+    observer: Observer
     progress: Callable[[str], None]
-    began: float = 0.0
+    result: Restored = field(default_factory=Restored)
     lock: Lock = field(default_factory=Lock)
     name: str = field(default_factory=lambda: f"ecom-restore-{secrets.token_hex(6)}")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        self.began = time.monotonic()
+        began = time.monotonic()
         yield
-        self.result.seconds[name] = time.monotonic() - self.began
+        self.result.seconds[name] = time.monotonic() - began
 
     def command(self, section: str) -> list[str | Path]:
         return [
@@ -173,7 +179,7 @@ class _Work:
         if not archives:
             return
         with ThreadPoolExecutor(len(archives)) as pool:
-            running = [pool.submit(self._lane, each) for each in archives.values()]
+            running = [pool.submit(self._lane, name, copy) for name, copy in archives.items()]
             try:
                 for done in as_completed(running):
                     done.result()
@@ -181,16 +187,21 @@ class _Work:
                 self._end_sessions()  # or the other lanes would run to their ends first
                 raise
 
-    def _lane(self, copy: Copy) -> None:
-        with InputOf(self.command("data"), self.environment) as program:
+    def _lane(self, name: str, copy: Copy) -> None:
+        with InputOf(self.command("data"), self.environment | {"PGAPPNAME": f"{self.name}-{name}"}) as program:
             self.copy(copy, program.write)
             program.finish(PHASE_SECONDS)
+        self.observer.lane_ended(name)
+
+    def contents(self, path: Path, section: str) -> list[str]:
+        argv: list[str | Path] = [self.programs / "pg_restore", "--list", f"--section={section}", path]
+        return run(argv, timeout=PHASE_SECONDS, check=True, keep=None).stdout.splitlines()
 
     def _end_sessions(self) -> None:
         with sql.connect(self.target) as connection:
             connection.execute(
                 "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
-                " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
+                " WHERE pg_catalog.starts_with(application_name, %s) AND pid <> pg_catalog.pg_backend_pid()",
                 (self.name,),
             )
 

@@ -8,7 +8,7 @@ the live database. Not here: which snapshot, from which store (proof.py).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from ecom_platform.backup import fingerprints
 from ecom_platform.backup.compare import compare
-from ecom_platform.backup.fingerprint_tables import tables
 from ecom_platform.backup.fingerprints import Fingerprint, TableContent
 from ecom_platform.backup.postgres_tools import tools_for
-from ecom_platform.backup.restore import ROLES, Copy, Restored, Steps, cause, restore_archives
+from ecom_platform.backup.restore import ROLES, Copy, Observer, Restored, cause, restore_archives
 from ecom_platform.backup.restore_target import (
     WithoutLog,
     create_roles,
@@ -29,6 +28,7 @@ from ecom_platform.backup.restore_target import (
     run_roles,
     what_is_there,
 )
+from ecom_platform.backup.restored_contents import ContentReader
 from ecom_platform.backup.scratch import ScratchServer, create_database, loopback, scratch_server, server_programs
 from ecom_platform.clients import sql
 from ecom_platform.errors import CommandFailed, CorruptBackup, ProofFailed
@@ -61,8 +61,8 @@ _SERVER_LACKS = (
 @dataclass(frozen=True)
 class Verification:
     """verdicts: never empty. seconds by phase: fetch, decrypt, restore, compare, read_path, and inside of
-    restore: schema, data, indexes. Fetching and decrypting run beside the data, the fingerprint beside
-    the indexes, so phases add up to more than `total`.
+    restore: schema, data, indexes. Fetching, decrypting and the fingerprint run beside these, so phases add
+    up to more than `total`.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -163,6 +163,26 @@ def restore_to_database(
     return verification
 
 
+class _Beside(Observer):
+    """What goes on beside a restore: the reading of what came back, and no log while it comes."""
+
+    def __init__(self, reader: ContentReader, without_log: WithoutLog | None) -> None:
+        self._reader, self._without_log = reader, without_log
+
+    def tables_made(self) -> None:
+        if self._without_log:
+            self._without_log.off()
+        self._reader.start()
+
+    def lane_ended(self, name: str) -> None:
+        self._reader.lane_ended(name)
+
+    def data_ended(self, contents: Sequence[str]) -> None:
+        if self._without_log:
+            self._without_log.on()
+        self._reader.keys_begin(contents)
+
+
 class _Proof:
     """One restore into one target and the judgement of what came back."""
 
@@ -173,26 +193,29 @@ class _Proof:
         self.verdicts: list[Verdict] = []
         self.seconds: dict[str, float] = {}
         self.restored = Restored()
-        self.contents: dict[str, TableContent] = {}
+        self.contents: Mapping[str, TableContent] = {}
         self._clock = time.monotonic()
 
     def restore(self, archives: Mapping[str, Copy], folder: Path, *, tuned: bool) -> None:
         """tuned: the server is thrown away, so that its tables need no log while they are filled."""
-        logging = WithoutLog(self.target) if tuned else None
-        steps = Steps(beside_indexes=self._read_contents)
-        if logging:
-            steps = Steps(logging.off, logging.on, self._read_contents)
-        with self.timed("restore"):
-            self.restored = restore_archives(
-                archives, self.target, programs=self.programs, folder=folder, steps=steps, progress=self.progress
-            )
-        self.seconds |= self.restored.seconds
-        self.verdicts.append(passed(_RESTORES, f"{len(archives)} archives, {self.restored.plain_bytes:,} bytes"))
-
-    def _read_contents(self) -> None:
-        """Every table by itself, in no transaction: locks would hold up the building of indexes."""
-        with self.timed("fingerprint"), sql.connect(self.target) as connection, fingerprints.pinned(connection):
-            self.contents = fingerprints.contents(connection, tables(connection))
+        reader = ContentReader(self.target, self.expected)
+        observer = _Beside(reader, WithoutLog(self.target) if tuned else None)
+        try:
+            with self.timed("restore"):
+                self.restored = restore_archives(
+                    archives,
+                    self.target,
+                    programs=self.programs,
+                    folder=folder,
+                    observer=observer,
+                    progress=self.progress,
+                )
+            self.verdicts.append(passed(_RESTORES, f"{len(archives)} archives, {self.restored.plain_bytes:,} bytes"))
+            with self.timed("compare"):
+                self.contents = reader.result()
+        finally:
+            reader.stop()
+            self.seconds |= self.restored.seconds | {"fingerprint": reader.seconds}
 
     def compare(self) -> None:
         self.progress("comparing")
@@ -204,7 +227,7 @@ class _Proof:
     def timed(self, phase: str) -> Iterator[None]:
         began = time.monotonic()
         yield
-        self.seconds[phase] = time.monotonic() - began
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.monotonic() - began
 
     def verification(self) -> Verification:
         return Verification(
