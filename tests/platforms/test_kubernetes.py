@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,10 @@ import pytest
 from ecom_platform.clients.sql import connect
 from ecom_platform.clients.web import session
 from ecom_platform.errors import ConfigurationError, MissingError, RefusedError
+from ecom_platform.platforms.kubernetes.pods import TemporaryPod
 from ecom_platform.platforms.kubernetes.rollout import RolloutFailed
 from tests.platforms.cluster import ClusterPlace, in_cluster
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -105,9 +107,26 @@ def test_a_crash_loop_is_reported_at_once_with_its_last_words(place: ClusterPlac
     place.platform.deploy(place.service(), "blue")
 
 
+def wait_until_admitted(place: ClusterPlace, resources: Mapping[str, Mapping[str, str]]) -> None:
+    """Until the API server takes such a pod: it hears of a limit that was taken away some moments later."""
+    pod = TemporaryPod("huge", place.namespace, "ecom/nothing:1", ["true"]).manifest()
+    pod["spec"]["containers"][0]["resources"] = resources
+
+    def admitted() -> bool:
+        try:
+            place.cluster.create("pods", pod, place.namespace, dry_run=True)
+        except ConfigurationError:
+            return False
+        return True
+
+    wait_until(admitted, seconds=60, what="the admission of a pod without limits", every=0.5)
+
+
 def test_a_pod_that_no_node_takes_is_reported_at_once(place: ClusterPlace) -> None:
     huge = {"requests": {"cpu": "900", "memory": "64Mi"}, "limits": {"cpu": "900", "memory": "64Mi"}}
     free = {"limitRange": {"enabled": False}, "quota": {"enabled": False}}
+    place.with_values(**free).deploy(place.service("frontend"), "blue")
+    wait_until_admitted(place, huge)
     platform = place.with_values(frontend={"drainSeconds": 1, "resources": huge}, **free)
     began = time.monotonic()
     with pytest.raises(RolloutFailed, match="Unschedulable"):

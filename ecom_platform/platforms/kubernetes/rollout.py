@@ -18,6 +18,10 @@ LOG_LINES = 15
 UNSCHEDULABLE_SECONDS = 3.0
 """A pod may be unschedulable for a moment while another one leaves; a place that is missing stays missing."""
 
+REFUSED_SECONDS = 5.0
+"""A pod may be refused for a moment: by a limit that the same upgrade lifts, or a quota that one that leaves still
+fills. The controller tries ten times within this time."""
+
 _CANNOT_START = (
     "ImagePullBackOff",
     "ErrImagePull",
@@ -90,7 +94,8 @@ def _owned(child: Object, owner: Object) -> bool:
 def _refuse_trouble(cluster: Cluster, namespace: str, deployment: Object, tried: str) -> None:
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         kind, reason = (condition["type"], condition["status"]), condition.get("reason")
-        if kind == ("ReplicaFailure", "True") or reason == "ProgressDeadlineExceeded":
+        refused = kind == ("ReplicaFailure", "True") and _age(condition) > REFUSED_SECONDS
+        if refused or reason == "ProgressDeadlineExceeded":
             generation = (deployment.get("status") or {}).get("observedGeneration", 0)
             if generation >= deployment["metadata"]["generation"]:
                 raise RolloutFailed(tried, f"{reason}: {condition.get('message')}", _NEXT)
