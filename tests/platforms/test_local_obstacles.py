@@ -108,6 +108,15 @@ def test_a_state_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -
         LocalPlatform(small_shop(), tmp_path / "file" / "state").up()
 
 
+def test_a_disk_without_room_is_one_clear_error_before_anything_begins(
+    down: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecom_platform.platforms.local.layout.LEAST_FREE_BYTES", 1 << 60)
+    with pytest.raises(PreflightError, match=r"(?s)MB are free on its disk.*ECOM_STATE"):
+        down.up()
+    assert not down.postgres.data.exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_state_folder_that_may_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
