@@ -94,6 +94,7 @@ def test_the_ui_shows_the_schedules_and_the_sensors(browser: Browser, ui: str) -
         for name in ("backup_schedule", "validate_after_deploy", "verify_restore_after_backup", "notice_of_failure"):
             expect(seen.page.get_by_text(name).first).to_be_visible(timeout=PATIENCE)
         expect(seen.page.get_by_text("every 6 hours").first).to_be_visible(timeout=PATIENCE)
+        seen.page.wait_for_load_state("networkidle")
         picture(seen.page, "automation", full_page=False)
 
 
