@@ -15,17 +15,17 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ecom_platform.backup.archives import copy_archive
-from ecom_platform.backup.catalogue import find, record_proof
-from ecom_platform.backup.encryption import Identities
+from ecom_platform.backup.catalogue import record_proof
 from ecom_platform.backup.manifest import Manifest
+from ecom_platform.backup.opening import chosen_snapshot, identities_for
 from ecom_platform.backup.restore import Copy
 from ecom_platform.backup.scratch import space_for, sweep
 from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.backup.verification import Verification, restore_to_database, verify_snapshot
-from ecom_platform.clients.objects import ObjectStore, open_store
+from ecom_platform.clients.objects import ObjectStore
 from ecom_platform.clients.sql import split_url, url_with_password
 from ecom_platform.clients.web import session
-from ecom_platform.errors import ConfigurationError, EcomError
+from ecom_platform.errors import EcomError
 from ecom_platform.platforms.protocol import DatabaseAccess, Platform
 from ecom_platform.records import Findings, Record
 from ecom_platform.spec import Database, Service, Shop
@@ -131,24 +131,11 @@ def chosen(
     """The store (empty: the spec's first) and the snapshot (an id or `latest`) in it. Raises ConfigurationError or
     MissingError for what is not there, CorruptBackup for a catalogue that cannot be trusted.
     """
-    name = store or next(iter(shop.stores))
-    if name not in shop.stores:
-        raise ConfigurationError(
-            f"find the store {name}", "the spec has none of that name", f"It has {[*shop.stores]}."
-        )
-    stored = open_store(platform.store(name))
-    return stored, find(stored, snapshot, f"database/{database.name}", shop=shop.shop)
+    return chosen_snapshot(platform, shop, f"database/{database.name}", snapshot, store)
 
 
 def _archives(platform: Platform, store: ObjectStore, manifest: Manifest) -> dict[str, Copy]:
-    keys = platform.identities()
-    if not keys:
-        raise ConfigurationError(
-            f"decrypt {manifest.id}",
-            "this platform has no identity; it can encrypt and not decrypt",
-            f"Name one in `encryption.identity`. The recipients are {', '.join(manifest.recipients)}.",
-        )
-    identities = Identities("\n".join(keys))
+    identities = identities_for(platform, manifest)
     return {name: partial(copy_archive, store, manifest, name, identities) for name in manifest.archives}
 
 

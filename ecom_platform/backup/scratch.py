@@ -229,6 +229,17 @@ def sweep_databases(admin: DatabaseAccess) -> tuple[str, ...]:
 
 
 @contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A new empty folder below `folder` but for its lock, gone afterwards; leftovers of dead processes are
+    swept first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    with _own_folder(folder) as place:
+        yield place
+
+
+@contextmanager
 def _own_folder(folder: Path) -> Iterator[Path]:
     """A new folder that this process holds by a lock; the lock dies with the process, unlike the folder."""
     with _sweep_lock(folder):
@@ -240,7 +251,7 @@ def _own_folder(folder: Path) -> Iterator[Path]:
         yield place
     finally:
         with _sweep_lock(folder):
-            shutil.rmtree(place)
+            _remove(place)
             os.close(held)
 
 
@@ -264,9 +275,18 @@ def sweep(folder: Path) -> tuple[str, ...]:
         for place in sorted(folder.glob(f"{PREFIX}*")):
             if place.is_dir() and _abandoned(place):
                 postgres_server.stop_leftover(place)
-                shutil.rmtree(place)
+                _remove(place)
                 removed.append(place.name)
     return tuple(removed)
+
+
+def _remove(place: Path) -> None:
+    """Also what was restored without the right to write or enter."""
+    for inside, folders, _ in os.walk(place):
+        for each in (Path(inside, name) for name in folders):
+            if not each.is_symlink() and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
+                each.chmod(0o700)
+    shutil.rmtree(place)
 
 
 def _abandoned(place: Path) -> bool:

@@ -1,0 +1,1 @@
+"""What is backed up beside databases: folders, the configuration, and sets of all that belong together."""
