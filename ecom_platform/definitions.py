@@ -15,7 +15,7 @@ from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
 from jobs import table
-from schedules import cron_table, sensors
+from schedules import cron_table, missed, sensors
 
 STAGES = {
     "deployments": deployments.build,
@@ -60,11 +60,12 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
     if shop.databases:
         jobs.append(restore_to.build_job(shop, prefix=prefix))
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
+    schedules = cron_table.build(shop, by_row, settings.environment)
     return dg.Definitions(
         assets=[each for built in assets.values() for each in built],
         jobs=jobs,
-        schedules=cron_table.build(shop, by_row, settings.environment),
-        sensors=sensors.build(shop, by_row, prefix),
+        schedules=[schedule for _, schedule in schedules],
+        sensors=[*sensors.build(shop, by_row, prefix), *missed.build(shop, schedules, by_row)],
     )
 
 

@@ -19,6 +19,13 @@ LATENESS = timedelta(hours=1)
 """How much later than its budget a dump may be before it counts as missing: a dump that began on
 time still has to finish."""
 
+CATCH_UP_GRACE = timedelta(minutes=10)
+"""How long after a tick a backup counts as missed: the scheduler starts its run within a minute, and a
+restarting platform gets the time to come up."""
+
+CATCH_UP_INTERVAL_SECONDS = 60
+"""How often it is looked for: a tenth of the grace, and a look costs two queries."""
+
 
 def database_pool(shop: str, database: str) -> str:
     """The pool of all work that reads or replaces one database. Its limit is one (dagster.yaml's

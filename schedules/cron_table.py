@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from ecom_platform import keys
 from ecom_platform.settings import ENVIRONMENTS
 from ecom_platform.spec import Shop
 from jobs.table import UnresolvedJob
@@ -18,18 +19,25 @@ from jobs.table import UnresolvedJob
 
 @dataclass(frozen=True)
 class ScheduleRow:
-    """cron: five fields. runs_in: environments in which it is on from the start. reason: why this often."""
+    """cron: five fields. runs_in: environments in which it is on from the start. reason: why this often.
+
+    brings: subjects of the stage `backups` that are newer after each tick; one that was missed is caught up.
+    """
 
     job: str
     cron: str
     runs_in: tuple[str, ...]
     reason: str
+    brings: tuple[str, ...] = ()
 
 
 def rows(shop: Shop) -> tuple[ScheduleRow, ...]:
     """The shop's table. The dump's time is the shortest of its databases' own schedules in the spec."""
     crons = sorted({each.schedule for each in shop.databases})
-    backups = tuple(ScheduleRow("backup", cron, ENVIRONMENTS, "the recovery point of the spec") for cron in crons)
+    backups = tuple(
+        ScheduleRow("backup", cron, ENVIRONMENTS, "the recovery point of the spec", brings=_databases(shop, cron))
+        for cron in crons
+    )
     benchmark = shop.load.schedule if shop.load else "0 3 * * *"
     return (
         *backups,
@@ -40,10 +48,16 @@ def rows(shop: Shop) -> tuple[ScheduleRow, ...]:
     )
 
 
-def build(shop: Shop, jobs: Mapping[str, UnresolvedJob], environment: str) -> list[dg.ScheduleDefinition]:
-    """A schedule per row whose job exists; `jobs` are by their row names."""
+def _databases(shop: Shop, cron: str) -> tuple[str, ...]:
+    return tuple(keys.database_path(shop, "backups", each.name)[-1] for each in shop.databases if each.schedule == cron)
+
+
+def build(
+    shop: Shop, jobs: Mapping[str, UnresolvedJob], environment: str
+) -> list[tuple[ScheduleRow, dg.ScheduleDefinition]]:
+    """A schedule per row whose job exists, with its row; `jobs` are by their row names."""
     table = [row for row in rows(shop) if row.job in jobs]
-    return [_schedule(row, jobs[row.job], environment, _suffix(row, table)) for row in table]
+    return [(row, _schedule(row, jobs[row.job], environment, _suffix(row, table))) for row in table]
 
 
 def _suffix(row: ScheduleRow, table: list[ScheduleRow]) -> str:
