@@ -132,7 +132,7 @@ class Database(_Part):
     """A PostgreSQL database: run by the platform (managed) or by somebody else (url).
 
     schedule: cron, UTC. rpo, rto: budgets. read_path: the service that is started against a
-    restored copy to show that it can read it.
+    restored copy to show that it can read it. dump_bytes_per_second: what a dump may read at most.
     """
 
     name: Name
@@ -144,6 +144,7 @@ class Database(_Part):
     rpo: Duration = timedelta(hours=6)
     rto: Duration = timedelta(hours=1)
     read_path: Name | None = None
+    dump_bytes_per_second: int | None = Field(default=None, ge=64 << 10)
 
     @model_validator(mode="after")
     def _one_of(self) -> Database:

@@ -24,6 +24,7 @@ from ecom_platform.backup.manifest import Manifest, Part, folder_of, new_id
 from ecom_platform.backup.signing import SigningKey
 from ecom_platform.backup.snapshot_fingerprint import Fingerprinting
 from ecom_platform.backup.stream import Read, seal
+from ecom_platform.backup.throttle import throttle
 from ecom_platform.clients.objects import PATIENCE
 from ecom_platform.clients.pipes import OutputOf
 from ecom_platform.clients.sql import connect
@@ -39,7 +40,8 @@ KIND = "database"
 class Options:
     """What a dump may be told besides. patience: how long a store is tried again.
 
-    bytes_per_second: the most that is read from the database, None for no limit.
+    bytes_per_second: the most that the dump, and beside it the fingerprint, read from the database; None for
+    no limit.
     """
 
     patience: timedelta = PATIENCE
@@ -73,7 +75,7 @@ def dump_database(
             snapshot = new_id(started, targets.newest)
             progress(f"{snapshot}: {name} on PostgreSQL {plan.server_version}, {_megabytes(plan.database_bytes)}")
             pull = _Pull(plan, targets, recipients, progress, options)
-            fingerprinting = Fingerprinting(database, plan.snapshot)
+            fingerprinting = Fingerprinting(database, plan.snapshot, options.bytes_per_second)
             before = sequences(session)
             parts = pull.everything(folder_of(shop, source, snapshot), fingerprinting)
             # Also shows that the snapshot was held to the end.
@@ -126,7 +128,7 @@ class _Pull:
         options: Options,
     ) -> None:
         self._plan, self._targets, self._recipients = plan, targets, recipients
-        self._progress, self._options = progress, options
+        self._progress, self._passed = progress, throttle(options.bytes_per_second)
         self.seconds = 0.0
 
     def everything(self, folder: str, fingerprinting: Fingerprinting) -> list[Part]:
@@ -155,7 +157,7 @@ class _Pull:
 
         key = f"{folder}/{archive.file}"
         out = self._targets.fan_out(key)
-        sealed = seal(self._limited(program.read), out, self._recipients, tell)
+        sealed = seal(self._throttled(program.read), out, self._recipients, tell)
         program.finish()
         return Part(
             name=archive.name,
@@ -165,22 +167,13 @@ class _Pull:
             plain_bytes=sealed.plain_bytes,
         )
 
-    def _limited(self, read: Read) -> Read:
-        rate = self._options.bytes_per_second
-        if rate is None:
-            return read
-        started, total = time.monotonic(), 0
-
-        def limited(size: int) -> bytes:
-            nonlocal total
-            ahead = started + total / rate - time.monotonic()
-            if ahead > 0:
-                time.sleep(ahead)  # the throttle itself
+    def _throttled(self, read: Read) -> Read:
+        def throttled(size: int) -> bytes:
             data = read(size)
-            total += len(data)
+            self._passed(len(data))
             return data
 
-        return limited
+        return throttled
 
 
 def _megabytes(size: int) -> str:

@@ -94,12 +94,19 @@ def literal(text: str) -> str:
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def table_query(schema: str, table: str, columns: Sequence[Column], condition: str = "") -> str:
-    """One row: the number of rows and the sum of their values, of this table without its children."""
+def table_query(schema: str, table: str, columns: Sequence[Column], clause: str = "") -> str:
+    """One row: the number of rows and the sum of their values, of this table without its children.
+
+    clause: what follows FROM, as `WHERE ...`; the sums of parts of a table add up to its own.
+    """
     row = " # ".join(_column(each) for each in columns) or "0::int8"
-    where = f" WHERE {condition}" if condition else ""
     value = f"coalesce(sum(hashint4extended(1, {row})), 0)"
-    return f"SELECT count(*), {value} FROM ONLY {quoted(schema, table)} AS t{where}"  # noqa: S608  # names are quoted
+    return f"SELECT count(*), {value} FROM ONLY {quoted(schema, table)} AS t {clause}"  # noqa: S608  # names are quoted
+
+
+def pages_clause(first: int, end: int | None) -> str:
+    """Only rows that lie from the first page to before the end; None for all that follow."""
+    return f"WHERE t.ctid >= '({first},0)'::tid" + ("" if end is None else f" AND t.ctid < '({end},0)'::tid")
 
 
 def _column(column: Column) -> str:

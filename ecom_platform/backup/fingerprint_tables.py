@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with rows of its own. group: the name under which its content is counted."""
+    """A table with rows of its own. group: the name under which its content is counted.
+
+    clause: for a table of an extension, which of its rows a dump holds (`WHERE ...`, as the extension wrote it).
+    """
 
     oid: int
     schema: str
@@ -25,7 +28,7 @@ class Table:
     group: str
     pages: int
     columns: tuple[Column, ...]
-    condition: str
+    clause: str
 
 
 _TABLES = """

@@ -7,7 +7,7 @@ docs/decisions/fingerprints.md tells what it sees and what not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from ecom_platform.backup import fingerprint_sql, schema_fingerprint
 from ecom_platform.backup.fingerprint_sql import label, quoted
 from ecom_platform.backup.fingerprint_tables import Table, tables
+from ecom_platform.backup.throttle import throttle
 from ecom_platform.clients.sql import fetch, translated
 from ecom_platform.errors import PermanentError
 
@@ -78,16 +79,16 @@ class Fingerprint(BaseModel):
         return sum(each.rows for each in self.tables.values())
 
 
-def fingerprint(connection: Connection, progress: Callable[[str], None] | None = None) -> Fingerprint:
+def fingerprint(connection: Connection, bytes_per_second: float | None = None) -> Fingerprint:
     """The fingerprint of the connection's database.
 
     In a transaction (REPEATABLE READ, by a dump's exported snapshot) all of it is of that snapshot,
     except for sequences, which belong to none: see `settle_sequences`. With autocommit each table is
-    read by itself, which is right only if nobody writes.
+    read by itself, which is right only if nobody writes. bytes_per_second: the most that is read of tables.
     Raises ConfigurationError if the role may not see every row, PermanentError for anything else.
     """
     with pinned(connection):
-        return with_contents(connection, contents(connection, tables(connection), progress))
+        return with_contents(connection, contents(connection, tables(connection), bytes_per_second))
 
 
 def with_contents(connection: Connection, known: Mapping[str, TableContent]) -> Fingerprint:
@@ -143,16 +144,39 @@ def facts(connection: Connection) -> Facts:
 
 
 def contents(
-    connection: Connection, chosen: Sequence[Table], progress: Callable[[str], None] | None = None
+    connection: Connection, chosen: Sequence[Table], bytes_per_second: float | None = None
 ) -> dict[str, TableContent]:
     """Rows and value of each table, added up by group."""
-    sums = ContentSums()
+    sums, passed = ContentSums(), throttle(bytes_per_second)
     for table in chosen:
-        rows, value = table_content(connection, table)
-        sums.add(table.group, rows, value)
-        if progress:
-            progress(f"{table.group}: {rows:,} rows")
+        clauses = [(table.clause, 0)] if bytes_per_second is None else list(_pieces(connection, table))
+        for clause, size in clauses:
+            sums.add(table.group, *table_content(connection, table, clause))
+            passed(size)
     return sums.contents()
+
+
+def _pieces(connection: Connection, table: Table) -> Iterator[tuple[str, int]]:
+    """Clauses that together are the whole table, and the bytes that each reads. In one snapshot no row moves;
+    the last piece has no end, so that none is missed at the edge.
+    """
+    known = fetch(connection, _HEAP, (table.oid,))
+    if table.clause or not known:  # other storage than PostgreSQL's own may have no pages
+        yield table.clause, 0
+        return
+    pages, page_bytes = known[0]
+    for first in range(0, max(pages, 1), _PIECE_PAGES):
+        end = first + _PIECE_PAGES if first + _PIECE_PAGES < pages else None
+        yield fingerprint_sql.pages_clause(first, end), (min(pages, first + _PIECE_PAGES) - first) * page_bytes
+
+
+_PIECE_PAGES = 512
+"""4 MiB: read in some tens of milliseconds, so that a throttled fingerprint never keeps a core for long."""
+
+_HEAP = """
+SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8, current_setting('block_size')::int8
+FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam WHERE c.oid = %s AND a.amname = 'heap'
+"""
 
 
 class ContentSums:
@@ -171,8 +195,10 @@ class ContentSums:
         }
 
 
-def table_content(connection: Connection, table: Table) -> tuple[int, int]:
-    query = fingerprint_sql.table_query(table.schema, table.name, table.columns, table.condition)
+def table_content(connection: Connection, table: Table, clause: str | None = None) -> tuple[int, int]:
+    """Rows and value. clause: which rows, instead of the table's own."""
+    clause = table.clause if clause is None else clause
+    query = fingerprint_sql.table_query(table.schema, table.name, table.columns, clause)
     with translated(f"fingerprint {label(table.schema, table.name)}"):
         rows, value = fetch(connection, query)[0]
     return int(rows), int(value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecom_platform.backup.catalogue import find_entry, read_catalogue
-from ecom_platform.backup.dump import dump_database
+from ecom_platform.backup.dump import Options, dump_database
 from ecom_platform.backup.manifest import Manifest, Status
 from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.clients.objects import ObjectStore, open_store
@@ -62,6 +62,7 @@ def take(
         recipients=platform.recipients(),
         signing_key=ensure_signing_key(platform.signing_key()),
         progress=progress,
+        options=Options(bytes_per_second=database.dump_bytes_per_second),
     )
     stores = [open_store(each) for each in accesses]
     findings = Findings(

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 
 class Fingerprinting(Thread):
-    """A context: leaving it early cancels the query and waits for the thread."""
+    """A context: leaving it early cancels the query and waits for the thread.
 
-    def __init__(self, database: DatabaseAccess, snapshot: str) -> None:
+    bytes_per_second: the most that it reads of the tables; None for no limit.
+    """
+
+    def __init__(self, database: DatabaseAccess, snapshot: str, bytes_per_second: float | None = None) -> None:
         super().__init__(name="fingerprint", daemon=True)
-        self._database, self._snapshot = database, snapshot
+        self._database, self._snapshot, self._bytes_per_second = database, snapshot, bytes_per_second
         self._connection: Connection | None = None
         self._left = Event()
         self._found: Fingerprint | None = None
@@ -39,7 +42,7 @@ class Fingerprinting(Thread):
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     # The name comes from the server, and SET takes no parameters.
                     connection.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'".encode())
-                    self._found = fingerprint(connection)
+                    self._found = fingerprint(connection, self._bytes_per_second)
         except Exception as error:  # noqa: BLE001  # raised again by the thread that waits
             self._error = error
         self.seconds = time.monotonic() - started

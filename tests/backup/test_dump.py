@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,14 @@ from ecom_platform.backup import dump_plan
 from ecom_platform.backup.dump import Options
 from ecom_platform.backup.dump_plan import make_plan
 from ecom_platform.backup.manifest import Status
+from ecom_platform.backup.snapshot import take
 from ecom_platform.clients.sql import connect
+from ecom_platform.platforms.protocol import DatabaseAccess, StoreAccess
+from ecom_platform.spec import Shop
+from ecom_platform.verdicts import Outcome
 from tests.backup.dumps import CONTENT, Dumper, dumper
 from tests.backup.servers import PASSWORD, PG_BIN, ObjectServer, Postgres
+from tests.backup.snapshots import KEYS
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +187,39 @@ def test_each_snapshot_names_the_one_before(dumping: Dumper) -> None:
 def test_a_throttled_dump_takes_its_time(dumping: Dumper) -> None:
     manifest = dumping.dump(Options(bytes_per_second=6e6))
     assert manifest.seconds["dump"] > 1
+
+
+@dataclass
+class Place:
+    """As much of a platform as a snapshot needs, around real parts."""
+
+    dumping: Dumper
+    key: Path
+
+    def database(self, *_: object) -> DatabaseAccess:
+        return self.dumping.database
+
+    def store(self, name: str) -> StoreAccess:
+        return next(each for each in self.dumping.stores if each.name == name)
+
+    def recipients(self) -> tuple[str, ...]:
+        return KEYS.recipients
+
+    def signing_key(self) -> Path:
+        return self.key
+
+
+def test_the_throttle_of_the_spec_holds_for_the_dump_and_for_the_fingerprint(dumping: Dumper, tmp_path: Path) -> None:
+    spec = {
+        "shop": "ecommerce",
+        "databases": [{"name": "shop", "url": {"env": "URL"}, "dump_bytes_per_second": 6_000_000}],
+        "stores": {"local": {"url": "file:x"}},
+        "encryption": {"recipients": list(KEYS.recipients)},
+    }
+    shop = Shop.model_validate(spec)
+    place = Place(dumping, tmp_path / "key")
+    findings, record = take(place, shop, shop.database("shop"), progress=print)  # type: ignore[arg-type]  # a part of a platform
+    assert findings.overall is Outcome.PASSED
+    # 8 MB of text, 12 MB of pages.
+    assert record.seconds["dump"] > 1
+    assert record.seconds["fingerprint"] > 1

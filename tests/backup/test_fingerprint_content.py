@@ -12,7 +12,7 @@ from ecom_platform.backup.fingerprint_tables import tables
 from ecom_platform.backup.fingerprints import Fingerprint, contents, fingerprint, pinned, sequences, settle_sequences
 from ecom_platform.clients import sql
 from ecom_platform.errors import ConfigurationError
-from tests.backup.restoring import read_fingerprint
+from tests.backup.restoring import open_folder, read_fingerprint
 from tests.backup.servers import Postgres
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -245,6 +245,44 @@ def test_a_fingerprint_belongs_to_the_snapshot_of_its_transaction(postgres_serve
         writer.execute("INSERT INTO t VALUES (2)")
         assert fingerprint(reader).rows == 1
     assert read_fingerprint(access).rows == 2
+
+
+def test_a_table_that_is_read_in_pieces_has_the_same_fingerprint(scratch: Connection) -> None:
+    scratch.execute(b"CREATE TABLE wide AS SELECT i, repeat(md5(i::text), 20) AS text FROM generate_series(1, 20000) i")
+    scratch.execute(b"DELETE FROM wide WHERE i % 7 = 0 OR i BETWEEN 5000 AND 9000")
+    scratch.execute(b"UPDATE wide SET i = -i WHERE i % 5 = 0")
+    scratch.execute(b"CREATE TABLE nothing (); CREATE TABLE few AS SELECT 1 AS n")
+    scratch.execute(b"CREATE TABLE p (n int) PARTITION BY HASH (n)")
+    scratch.execute(b"CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0)")
+    scratch.execute(b"INSERT INTO p SELECT generate_series(1, 100)")
+    pages = scratch.execute(b"SELECT pg_relation_size('wide') / 8192").fetchone()
+    assert pages is not None
+    assert pages[0] > 1200, "three pieces at least"
+    with pinned(scratch):
+        chosen = tables(scratch)
+        assert contents(scratch, chosen, bytes_per_second=1e12) == contents(scratch, chosen)
+
+
+EXTENSION = """
+CREATE TABLE setting (name text, own boolean);
+SELECT pg_extension_config_dump('setting', 'WHERE own');
+INSERT INTO setting VALUES ('comes with it', false);
+"""
+
+
+def test_of_a_table_of_an_extension_the_rows_count_that_a_dump_holds(postgres_server: Postgres) -> None:
+    access = postgres_server.create("extended")
+    with open_folder() as folder, sql.connect(access) as connection:
+        place = folder / "extension"
+        place.mkdir(mode=0o755)
+        (place / "own.control").write_text("default_version = '1'\nrelocatable = true\n")
+        (place / "own--1.sql").write_text(EXTENSION)
+        connection.execute(f"SET extension_control_path = '{folder}:$system'".encode())
+        connection.execute(b"CREATE EXTENSION own; INSERT INTO setting VALUES ('mine', true)")
+        one = content(connection)
+        assert one["public.setting"][0] == 1
+        connection.execute(b"UPDATE setting SET name = 'yours' WHERE own")
+        assert content(connection) != one
 
 
 def test_sequences_are_settled_after_the_dump(postgres_server: Postgres) -> None:
