@@ -1,9 +1,11 @@
-"""Reads a spec from YAML; every error names the file and the line."""
+"""Reads a spec from YAML, where every error names the file and the line, and writes one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -59,3 +61,28 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, int] | N
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step].start_mark.line + 1
     return None
+
+
+def write_spec(shop: Shop) -> str:
+    """YAML from which read_spec makes the same shop again; fields at their defaults are left out."""
+    content = _plain(shop.model_dump(by_alias=True, exclude_defaults=True))
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return _duration(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _duration(value: timedelta) -> str:
+    """As a person writes it, in the largest unit that is exact."""
+    milliseconds = value / timedelta(milliseconds=1)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{int(milliseconds // size)}{unit}"
+    return f"{milliseconds:.3f}".rstrip("0").rstrip(".") + "ms"

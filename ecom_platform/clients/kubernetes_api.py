@@ -45,10 +45,18 @@ _GROUPS = {
     "serviceaccounts": "",
     "events": "",
     "persistentvolumeclaims": "",
+    "configmaps": "",
+    "limitranges": "",
+    "resourcequotas": "",
     "deployments": "apps/v1",
     "replicasets": "apps/v1",
     "statefulsets": "apps/v1",
+    "daemonsets": "apps/v1",
     "jobs": "batch/v1",
+    "cronjobs": "batch/v1",
+    "horizontalpodautoscalers": "autoscaling/v2",
+    "poddisruptionbudgets": "policy/v1",
+    "ingresses": "networking.k8s.io/v1",
     "endpointslices": "discovery.k8s.io/v1",
     "networkpolicies": "networking.k8s.io/v1",
     "metrics": "metrics.k8s.io/v1beta1",
@@ -286,6 +294,11 @@ def _object(text: str) -> Object:
     if not isinstance(content, dict):
         raise PermanentError("read an answer of the API server", "it is not an object")
     return content
+
+
+def api_version(kind: str) -> str:
+    """What objects of that kind have as their apiVersion."""
+    return _GROUPS[kind] or "v1"
 
 
 def _path(kind: str, namespace: str = "", name: str = "") -> str:

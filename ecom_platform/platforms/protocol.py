@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +108,16 @@ class Platform(Protocol):
 
     def signing_key(self) -> Path:
         """The file (mode 600) of the key that signs manifests, made if it is not there."""
+
+    def documents(self) -> Mapping[str, object]:
+        """What the platform remembers of this shop beside the spec, JSON-able, by path ("settings/ports.json"):
+        what somebody set, not what happens to be so at the moment, and no secret values.
+        """
+
+    def secret_values(self) -> Mapping[str, bytes]:
+        """Every secret that the platform keeps for this shop, by name. Never to be printed or stored: for
+        keyed digests, and to look whether one stands where it must not.
+        """
 
     def load_sampler(self) -> Sampler:
         """Says how busy the shop's services and databases are while they are under load."""

@@ -15,7 +15,8 @@ from ecom_platform.backup.stream import seal
 from ecom_platform.clients.objects import ObjectStore
 from tests.backup import samples
 
-KEYS = Identities(new_identity())
+KEY_FILE = new_identity()
+KEYS = Identities(KEY_FILE)
 CONTENT = {"schema": b"CREATE TABLE t();\n" * 50, "data": b"".join(b"%d\trow\n" % n for n in range(20_000))}
 SHOP, SOURCE = "ecommerce", samples.SOURCE
 

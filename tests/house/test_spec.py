@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ecom_platform.errors import ConfigurationError
-from ecom_platform.settings import EXAMPLE_SPEC, read_settings
-from ecom_platform.spec_file import read_spec
+from ecom_platform.settings import EXAMPLE_SPEC, ROOT, read_settings
+from ecom_platform.spec import Shop, duration
+from ecom_platform.spec_file import read_spec, write_spec
 
 MINIMAL = """\
 shop: mine
@@ -81,3 +82,18 @@ def test_settings_refuse_what_they_do_not_know() -> None:
     with pytest.raises(ConfigurationError, match="'moon'"):
         read_settings({"ECOM_ENVIRONMENT": "moon"})
     assert read_settings({}).environment == "local"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_spec_that_is_written_is_the_one_that_was_read(path: Path, tmp_path: Path) -> None:
+    shop = read_spec(path)
+    (tmp_path / "again.yaml").write_text(write_spec(shop), encoding="utf-8")
+    assert read_spec(tmp_path / "again.yaml") == shop
+
+
+@pytest.mark.parametrize("text", ["90s", "15m", "36h", "30d", "250ms", "1.5s", "0.5ms"])
+def test_a_duration_is_written_as_a_person_would(text: str, tmp_path: Path) -> None:
+    spec: dict[str, object] = {"shop": "one", "databases": [{"name": "a", "managed": True, "rto": text}]}
+    spec |= {"stores": {"local": {"url": "file:b"}}, "encryption": {"managed": True}}
+    (tmp_path / "again.yaml").write_text(write_spec(Shop.model_validate(spec)), encoding="utf-8")
+    assert read_spec(tmp_path / "again.yaml").databases[0].rto == duration(text)

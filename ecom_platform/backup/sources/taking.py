@@ -5,6 +5,7 @@ What the streams are belongs to the sources beside this module.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,11 +23,15 @@ from ecom_platform.platforms.protocol import StoreAccess
 
 @dataclass(frozen=True)
 class Stream:
-    """One archive. file: the object's name in the snapshot's folder. blocks: asked for when its turn comes."""
+    """One archive. file: the object's name in the snapshot's folder. blocks: asked for when its turn comes.
+
+    in_clear: stored as it is, for what must be read before there is a key or a program, and holds no data.
+    """
 
     name: str
     file: str
     blocks: Callable[[], Iterator[bytes]]
+    in_clear: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,11 @@ def take_snapshot(source: Source, to: Writing) -> Manifest:
 
 def _sealed(stream: Stream, key: str, targets: Targets, to: Writing) -> Part:
     out = targets.fan_out(key)
+    if stream.in_clear:
+        content = b"".join(stream.blocks())
+        out.write(content)
+        digest = hashlib.sha256(content).hexdigest()
+        return Part(name=stream.name, key=key, size=len(content), sha256=digest, plain_bytes=len(content))
     done = seal(
         reading(stream.blocks()),
         out,

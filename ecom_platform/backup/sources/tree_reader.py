@@ -171,27 +171,28 @@ class TreeReader:
 
 
 def walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below the root and the root itself, a folder before its content, by name."""
+    """The root itself and everything below it, each folder right before its content, by name."""
     yield ".", os.lstat(root)
-    waiting = [""]
+    waiting = _inside(root, "")
     while waiting:
-        inside = waiting.pop()
+        path = waiting.pop()
         try:
-            with os.scandir(os.path.join(root, inside)) as listing:  # noqa: PTH118
-                names = sorted(each.name for each in listing)
+            status = os.lstat(os.path.join(root, path))  # noqa: PTH118
         except FileNotFoundError:
             continue  # it went meanwhile
-        folders = []
-        for name in names:
-            path = f"{inside}/{name}" if inside else name
-            try:
-                status = os.lstat(os.path.join(root, path))  # noqa: PTH118
-            except FileNotFoundError:
-                continue
-            yield path, status
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(path)
-        waiting += reversed(folders)
+        yield path, status
+        if stat.S_ISDIR(status.st_mode):
+            waiting += _inside(root, path)
+
+
+def _inside(root: str, folder: str) -> list[str]:
+    """Paths in the folder, last name first."""
+    try:
+        with os.scandir(os.path.join(root, folder)) as listing:  # noqa: PTH118
+            names = sorted((each.name for each in listing), reverse=True)
+    except FileNotFoundError:
+        return []
+    return [f"{folder}/{name}" if folder else name for name in names]
 
 
 def signature(status: os.stat_result) -> Signature:

@@ -5,6 +5,7 @@ In a state folder, as on the local platform; nothing here speaks to the cluster.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ecom_platform.errors import ConfigurationError, MissingError
@@ -13,6 +14,7 @@ from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import DagsterHome
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
 from ecom_platform.platforms.local.ports import Ports
+from ecom_platform.platforms.local.secrets import in_files
 from ecom_platform.platforms.protocol import ReadPath, StoreAccess
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import DatabaseReference, Service, Shop
@@ -77,6 +79,10 @@ class Data:
         path = make_private(self.layout.secrets) / "signing-key"
         ensure_signing_key(path)
         return path
+
+    def secret_values(self) -> Mapping[str, bytes]:
+        """Those of the state folder."""
+        return in_files(self.layout.secrets)
 
     def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
         """The service by its `command` beside the restored copy, which lies on this side and not in the cluster:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from ecom_platform.clients.commands import Completed
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.clients.web import session
 from ecom_platform.errors import DeadlineExceeded, MissingError, RefusedError, UnreachableError
-from ecom_platform.platforms.kubernetes import rollout, secrets, tasks, values
+from ecom_platform.platforms.kubernetes import objects, rollout, secrets, tasks, values
 from ecom_platform.platforms.kubernetes.data import Data
 from ecom_platform.platforms.kubernetes.names import (
     COLOUR,
@@ -239,6 +239,22 @@ class KubernetesPlatform(Data):
         return PodsOfShop(self.cluster, self.names.namespace)
 
     # Data
+
+    def documents(self) -> Mapping[str, object]:
+        """Objects of the shop's namespaces and the release, without run-time state and secret values."""
+        found = objects.documents(self.cluster, self._namespaces())
+        state = self.release.state()
+        if state is not None:
+            release = {"revision": state.revision, "chart": self.release.chart.name, "values": self.release.values()}
+            found[f"helm/{self.names.namespace}/{self.names.release}.json"] = release
+        return found
+
+    def secret_values(self) -> Mapping[str, bytes]:
+        return {**super().secret_values(), **objects.secret_values(self.cluster, self._namespaces())}
+
+    def _namespaces(self) -> list[str]:
+        names = (self.names.namespace, self.names.platform_namespace)
+        return [each for each in names if self.cluster.find("namespaces", each) is not None]
 
     def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
         del database  # the chart has one, and its migration's secrets lead to it

@@ -18,6 +18,7 @@ from ecom_platform.platforms.local.layout import Layout, make_private
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.postgres import Postgres, role_name
 from ecom_platform.platforms.local.seaweedfs import SeaweedFS
+from ecom_platform.platforms.local.secrets import in_files
 from ecom_platform.platforms.local.switch import Switch
 from ecom_platform.platforms.protocol import Colour, DatabaseAccess, StoreAccess
 from ecom_platform.secret_values import resolve
@@ -117,3 +118,10 @@ class Data:
         path = make_private(self.layout.secrets) / "signing-key"
         ensure_signing_key(path)
         return path
+
+    def documents(self) -> Mapping[str, object]:
+        live = {each.name: self.switchboard.live(each) for each in self.shop.services}
+        return {"settings/ports.json": dict(self.ports.known()), "settings/live-colours.json": live}
+
+    def secret_values(self) -> Mapping[str, bytes]:
+        return in_files(self.layout.secrets)

@@ -5,7 +5,7 @@ The front of this package: it puts the parts together and speaks the protocol. N
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -253,6 +253,12 @@ class LocalPlatform:
 
     def folder(self, name: str) -> Path:
         return self.data.folder(name)
+
+    def documents(self) -> Mapping[str, object]:
+        return self.data.documents()
+
+    def secret_values(self) -> Mapping[str, bytes]:
+        return self.data.secret_values()
 
     def dagster_home(self) -> Path:
         return self.dagster.write()

@@ -28,6 +28,15 @@ def kept(path: Path, make: Callable[[], str]) -> str:
     return content
 
 
+def in_files(folder: Path) -> dict[str, bytes]:
+    """Every secret that is kept below the folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes().strip()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
 def password() -> str:
     """192 bits, of letters that need no quoting in URLs, shells and configuration files."""
     return secrets.token_hex(24)

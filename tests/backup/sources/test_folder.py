@@ -68,7 +68,11 @@ def test_the_stream_opens_with_plain_tar(keeper: Keeper, folder: Path, tmp_path:
     with (tmp_path / "content.tar").open("wb") as file:
         copy_archive(keeper.store, manifest, "content", KEYS, file.write)
     (tmp_path / "by hand").mkdir()
-    subprocess.run(["tar", "-xpf", tmp_path / "content.tar", "-C", tmp_path / "by hand"], check=True, timeout=60)
+    subprocess.run(
+        ["tar", "--delay-directory-restore", "-xpf", tmp_path / "content.tar", "-C", tmp_path / "by hand"],
+        check=True,
+        timeout=60,
+    )
     assert read_tree(tmp_path / "by hand") == read_entries(keeper.store, manifest, KEYS)
 
 
