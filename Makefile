@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ECOM := $(BIN)/ecom
 
-.PHONY: help install check format test test-cluster deploy demo bench lock clean
+.PHONY: help install check format test test-cluster deploy demo bench monitoring lock clean
 
 help:
 	@echo "make demo          the whole story once, on this machine"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench         the speed goals, as ratios"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
 	@echo "make deploy        the shop to the Kubernetes that KUBECONFIG names"
+	@echo "make monitoring    write the Prometheus rules and the dashboards"
 	@echo "make lock          bring requirements.lock up to date"
 
 install: $(INSTALLED)
@@ -51,6 +52,9 @@ demo: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+monitoring: $(INSTALLED)
+	$(BIN)/python -m ecom_platform.monitoring
 
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --no-emit-index-url \

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from ecom_platform.monitoring.alerts import LATENESS
 from ecom_platform.spec import Database
 
 TRANSIENT_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -14,10 +15,6 @@ waits is told within half a minute. Permanent errors are not retried at all (fai
 
 SENSOR_INTERVAL_SECONDS = 5
 """Validation begins at most 15 s after a deploy: one tick, the launch and the import fit in."""
-
-LATENESS = timedelta(hours=1)
-"""How much later than its budget a dump may be before it counts as missing: a dump that began on
-time still has to finish."""
 
 CATCH_UP_GRACE = timedelta(minutes=10)
 """How long after a tick a backup counts as missed: the scheduler starts its run within a minute, and a

@@ -1,0 +1,14 @@
+"""Which files the generator writes, by name, and their texts. Pure."""
+
+from __future__ import annotations
+
+from ecom_platform.monitoring import rules
+from ecom_platform.spec import Thresholds
+
+
+def files(limits: Thresholds, *, spec: str, runbooks: str) -> dict[str, str]:
+    """Texts by path below the output folder."""
+    return {
+        "rules.yaml": rules.rules_file(limits, spec=spec, runbooks=runbooks),
+        "prometheus-rule.yaml": rules.prometheus_rule(limits, spec=spec, runbooks=runbooks),
+    }
