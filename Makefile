@@ -5,11 +5,12 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ECOM := $(BIN)/ecom
 
-.PHONY: help install check format test test-cluster deploy demo bench monitoring lock clean
+.PHONY: help install check format test test-cluster deploy demo drills bench monitoring lock clean
 
 help:
 	@echo "make demo          the whole story once, on this machine"
 	@echo "make test          all tests that need no cluster"
+	@echo "make drills        every disaster, rehearsed on a copy of the shop with a stopwatch"
 	@echo "make check         format, lint, types, layers"
 	@echo "make bench         the speed goals, as ratios"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
@@ -49,6 +50,9 @@ deploy: $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(ECOM) demo
+
+drills: $(INSTALLED)
+	$(ECOM) drill all
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from assets import backups, benchmarks, deployments, reports, restore_to, restores, validations
+from assets import backups, benchmarks, deployments, drills, reports, restore_to, restores, validations
 from ecom_platform.resources import NotifierResource, PlatformsResource
 from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
@@ -23,6 +23,7 @@ STAGES = {
     "backups": backups.build,
     "restores": restores.build,
     "benchmarks": benchmarks.build,
+    "drills": drills.build,
 }
 
 

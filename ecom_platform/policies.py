@@ -30,6 +30,17 @@ def database_pool(shop: str, database: str) -> str:
     return f"{shop}_database_{database}".replace("-", "_")
 
 
+def drill_pool(shop: str) -> str:
+    """One drill at a time: two copies of a shop would take each other's processors, and miss each other's budgets."""
+    return f"{shop}_drills".replace("-", "_")
+
+
+def drill_freshness(*, whole: bool) -> dg.FreshnessPolicy:
+    """Stale when a scheduled drill did not succeed twice in a row: weekly ones, and monthly ones of the whole."""
+    every = timedelta(days=31 if whole else 7)
+    return dg.FreshnessPolicy.time_window(fail_window=2 * every, warn_window=every + timedelta(days=1))
+
+
 def backup_freshness(database: Database) -> dg.FreshnessPolicy:
     """Stale when the newest proved snapshot is older than the recovery point that was promised.
 

@@ -132,7 +132,8 @@ class Database(_Part):
     """A PostgreSQL database: run by the platform (managed) or by somebody else (url).
 
     schedule: cron, UTC. rpo, rto: budgets. read_path: the service that is started against a
-    restored copy to show that it can read it. dump_bytes_per_second: what a dump may read at most.
+    restored copy to show that it can read it. dump_bytes_per_second: what a dump may read at most. growing: tables
+    (schema.name) that never lose rows in ordinary business; one that has fewer than before is damaged.
     """
 
     name: Name
@@ -145,6 +146,7 @@ class Database(_Part):
     rto: Duration = timedelta(hours=1)
     read_path: Name | None = None
     dump_bytes_per_second: int | None = Field(default=None, ge=64 << 10)
+    growing: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_of(self) -> Database:
@@ -232,6 +234,29 @@ class Thresholds(_Part):
     certificate_left: Duration = timedelta(days=21)
     key_age: Duration = timedelta(days=365)
     release_stuck: Duration = timedelta(minutes=30)
+    machine_recovery: Duration = timedelta(hours=4)
+    configuration_recovery: Duration = timedelta(minutes=30)
+    folder_recovery: Duration = timedelta(hours=2)
+
+
+class NodeLoss(_Part):
+    """How a node of the cluster loses its power for the drill, and gets it back; {node} stands for its name.
+
+    A cluster has a way of its own (a cloud's API, a management board), so the operator says it.
+    """
+
+    fail: tuple[str, ...]
+    revive: tuple[str, ...]
+
+
+class Drills(_Part):
+    """The rehearsals: how much traffic, how long it is steady before the fault, when they run by themselves (UTC)."""
+
+    orders_per_second: float = Field(default=5, gt=0, le=100)
+    steady: Duration = timedelta(seconds=3)
+    schedule: str = "0 4 * * 0"
+    whole_schedule: str = "0 5 1 * *"
+    node: NodeLoss | None = None
 
 
 class Load(_Part):
@@ -278,6 +303,7 @@ class Shop(_Part):
     encryption: Encryption = Encryption()
     thresholds: Thresholds = Thresholds()
     load: Load | None = None
+    drills: Drills = Drills()
     notify: Notification = Notification()
     leave_out: tuple[Stage, ...] = ()
 

@@ -8,16 +8,18 @@ from typing import Any
 
 import dagster as dg
 
+from ecom_platform.recovery.drills import DRILLS
 from ecom_platform.spec import Shop
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """stages: the groups of assets that the job runs, in order."""
+    """stages: the groups of assets that the job runs, in order. subject: only the assets of that subject."""
 
     name: str
     stages: tuple[str, ...]
     description: str
+    subject: str = ""
 
 
 ROWS = (
@@ -32,6 +34,11 @@ ROWS = (
         ("deployments", "validations", "backups", "restores", "benchmarks", "reports"),
         "The whole pipeline in order.",
     ),
+    # Not part of everyday: each makes a copy of the shop and destroys it.
+    *(
+        JobRow(f"drill_{each.name.replace('-', '_')}", ("drills",), f"Rehearse: {each.title}.", each.name)
+        for each in DRILLS.values()
+    ),
 )
 
 UnresolvedJob = Any  # dagster does not export the type that define_asset_job returns
@@ -42,11 +49,15 @@ def build(shop: Shop, assets: Mapping[str, Sequence[dg.AssetsDefinition]], *, pr
 
     prefix: put before each name where a code location holds several shops; empty for one.
     """
-    return [_job(shop, row, assets, prefix) for row in ROWS if any(assets.get(stage) for stage in row.stages)]
+    return [_job(shop, row, chosen, prefix) for row in ROWS if (chosen := _chosen(row, assets))]
 
 
-def _job(shop: Shop, row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]], prefix: str) -> UnresolvedJob:
-    chosen = [each for stage in row.stages for each in assets.get(stage, ())]
+def _chosen(row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]]) -> list[dg.AssetsDefinition]:
+    found = [each for stage in row.stages for each in assets.get(stage, ())]
+    return [each for each in found if row.subject in ("", each.key.path[-1])]
+
+
+def _job(shop: Shop, row: JobRow, chosen: Sequence[dg.AssetsDefinition], prefix: str) -> UnresolvedJob:
     return dg.define_asset_job(
         f"{prefix}{row.name}",
         selection=dg.AssetSelection.assets(*chosen),

@@ -6,12 +6,13 @@ environments that its row names. The omitted answer is "does not run".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
 from ecom_platform import keys
+from ecom_platform.recovery import drills
 from ecom_platform.settings import ENVIRONMENTS
 from ecom_platform.spec import Shop
 from jobs.table import UnresolvedJob
@@ -44,12 +45,21 @@ def rows(shop: Shop) -> tuple[ScheduleRow, ...]:
         ScheduleRow("verify_restore", "30 2 * * *", ("staging", "production"), "a proof a day beside one per dump"),
         ScheduleRow("validate", "*/30 * * * *", ("staging", "production"), "faults that no deploy brought"),
         ScheduleRow("benchmark", benchmark, ("staging",), "load at night, and never on production by itself"),
+        *_drills(shop),
         ScheduleRow("report", "0 6 * * *", ("staging", "production"), "the page lies there in the morning"),
     )
 
 
 def _databases(shop: Shop, cron: str) -> tuple[str, ...]:
     return tuple(keys.database_path(shop, "backups", each.name)[-1] for each in shop.databases if each.schedule == cron)
+
+
+def _drills(shop: Shop) -> Iterator[ScheduleRow]:
+    """Rehearsals run on a copy, so production has them too: it is production's backups that must restore in time."""
+    for drill in drills.of(shop):
+        cron = shop.drills.whole_schedule if drill.whole else shop.drills.schedule
+        reason = "a rehearsal a month" if drill.whole else "a rehearsal a week, its variants in turn"
+        yield ScheduleRow(f"drill_{drill.name.replace('-', '_')}", cron, ("staging", "production"), reason)
 
 
 def build(

@@ -86,7 +86,7 @@ def prove(
     scratch = platform.scratch()
     verification = verify_snapshot(
         manifest.fingerprint,
-        _archives(platform, stored, manifest),
+        archives(platform, stored, manifest),
         scratch_folder=scratch,
         space_needed=space_for(int(manifest.fingerprint["bytes"]), manifest.plain_bytes),
         read_path=_read_path(platform, shop, database),
@@ -117,7 +117,7 @@ def restore_to(
     progress(f"restoring {manifest.id} from {stored.name} into {target.url}")
     verification = restore_to_database(
         manifest.fingerprint,
-        _archives(platform, stored, manifest),
+        archives(platform, stored, manifest),
         target,
         folder=platform.scratch(),
         progress=progress,
@@ -134,7 +134,8 @@ def chosen(
     return chosen_snapshot(platform, shop, f"database/{database.name}", snapshot, store)
 
 
-def _archives(platform: Platform, store: ObjectStore, manifest: Manifest) -> dict[str, Copy]:
+def archives(platform: Platform, store: ObjectStore, manifest: Manifest) -> dict[str, Copy]:
+    """The snapshot's archives, to be read once each. Raises ConfigurationError where no key is."""
     identities = identities_for(platform, manifest)
     return {name: partial(copy_archive, store, manifest, name, identities) for name in manifest.archives}
 

@@ -36,7 +36,9 @@ def demo(context: Context) -> None:
     run = api.launch("everyday", config={}, tags={"ecom/by": "demo"})
     ended = follow_run(api, run, seconds=RUN_SECONDS)
     click.echo()
-    proved = show_report(context)
+    # Whoever rehearsed before sees that on the page; the demo itself does not, and says so.
+    proved = show_report(context, unjudged=("drills",))
+    click.echo("not in the demo: disasters; rehearse them with `make drills`")
     click.echo(f"UI    {address}")
     click.echo("end   ecom down")
     sys.exit(ended or proved)

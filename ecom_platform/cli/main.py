@@ -27,6 +27,7 @@ VERBS = {
     "unhold": "backup_verbs:unhold",
     "retention": "retention_verbs:retention",
     "bench": "bench_verbs:bench",
+    "drill": "drill_verbs:drill",
     "report": "report_verbs:report",
     "doctor": "doctor:doctor",
 }

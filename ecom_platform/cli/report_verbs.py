@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from ecom_platform.cli.context import Context
 from ecom_platform.cli.runs import running_webserver
+from ecom_platform.spec import Stage
 
 
 @click.command()
@@ -24,8 +26,11 @@ def report(context: Context, *, output: Path | None) -> None:
     sys.exit(show_report(context, output))
 
 
-def show_report(context: Context, output: Path | None = None) -> int:
-    """Write and print the evidence; the exit code is the page's outcome."""
+def show_report(context: Context, output: Path | None = None, *, unjudged: tuple[Stage, ...] = ()) -> int:
+    """Write and print the evidence; the exit code is the page's outcome.
+
+    unjudged: stages that the caller did not run; they stand on the page as they are, and do not decide here.
+    """
     import dagster as dg
     from rich.console import Console
 
@@ -42,4 +47,5 @@ def show_report(context: Context, output: Path | None = None) -> int:
         output.write_bytes(path.read_bytes())
     show(page, Console())
     click.echo(f"page  {output or path}")
-    return page.outcome.exit_code
+    judged = replace(page, stages=[each for each in page.stages if each not in unjudged])
+    return judged.outcome.exit_code

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ecom_platform.clients.commands import Completed
+from ecom_platform.errors import RefusedError
 from ecom_platform.load.resources import Sampler
 from ecom_platform.spec import Database, Service
 
@@ -51,6 +52,17 @@ class StoreAccess:
     secret_key: str = field(default="", repr=False)
 
 
+def managed(database: Database) -> Database:
+    """The same database. Raises RefusedError for somebody else's: it replaces only what it runs."""
+    if not database.managed:
+        raise RefusedError(
+            f"replace the database {database.name}",
+            "it is not managed by this platform",
+            "Restore into a new database with `ecom restore --to`, and change the secret that holds its URL.",
+        )
+    return database
+
+
 class Platform(Protocol):
     """A running place for the services, databases and stores of one shop.
 
@@ -86,6 +98,26 @@ class Platform(Protocol):
 
     def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess: ...
 
+    def ensure_server(self, database: Database) -> bool:
+        """The server of a managed database answers when this returns. One that does not come up is replaced by a new,
+        empty one, its files kept aside; True if that was done, and then all databases of that server are lost.
+        """
+
+    def fence(self, database: Database, *, closed: bool) -> None:
+        """Closed: whoever was in the managed database is sent away, and nobody gets in, so the shop answers 503 and
+        writes nothing; the platform's superuser included. Not closed: as before. Nothing if there is no such database.
+        """
+
+    def replacement(self, database: Database) -> DatabaseAccess:
+        """A new, empty database beside the managed one, with its owner and rights, for a restore, as a superuser.
+        One that an earlier attempt left there is dropped first.
+        """
+
+    def put_in_place(self, database: Database) -> str:
+        """The replacement takes the database's name, at once or not at all. What had the name is kept, closed, under
+        the name that is returned; empty if there was none. Nothing is ever overwritten.
+        """
+
     def store(self, name: str) -> StoreAccess: ...
 
     def folder(self, name: str) -> Path:
@@ -99,6 +131,9 @@ class Platform(Protocol):
 
     def scratch(self) -> Path:
         """The folder for throw-away servers and files of verifications, made if it is not there."""
+
+    def drills(self) -> Path:
+        """The folder where drills keep their copies, ledgers and state, made if it is not there."""
 
     def recipients(self) -> tuple[str, ...]:
         """age public keys that can open new backups."""

@@ -1,0 +1,1 @@
+"""Recovery and its rehearsal: faults, the write ledger, the stopwatch, the drills. Nothing of Dagster here."""

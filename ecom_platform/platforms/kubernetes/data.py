@@ -64,6 +64,10 @@ class Data:
     def scratch(self) -> Path:
         return make_enterable(self.layout.scratch)
 
+    def drills(self) -> Path:
+        make_enterable(self.layout.state)
+        return make_enterable(self.layout.drills)
+
     def recipients(self) -> tuple[str, ...]:
         managed = (keys.recipient(self.layout),) if self.shop.encryption.managed else ()
         return (*self.shop.encryption.recipients, *managed)

@@ -13,6 +13,7 @@ from ecom_platform.clients.commands import Completed
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.clients.web import session
 from ecom_platform.errors import DeadlineExceeded, MissingError, RefusedError, UnreachableError
+from ecom_platform.platforms import replacement
 from ecom_platform.platforms.kubernetes import objects, rollout, secrets, tasks, values
 from ecom_platform.platforms.kubernetes.data import Data
 from ecom_platform.platforms.kubernetes.names import (
@@ -28,7 +29,7 @@ from ecom_platform.platforms.kubernetes.reach import Reach
 from ecom_platform.platforms.kubernetes.release import Release
 from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
 from ecom_platform.platforms.local.locks import held
-from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, Which
+from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, Which, managed
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import Database, Service, Shop
 
@@ -266,11 +267,35 @@ class KubernetesPlatform(Data):
 
         if database.url is not None:
             return sql.split_url(resolve(database.url, f"the database {database.name}"))
+        return self._access(database.name, role)
+
+    def _access(self, database: str, role: secrets.Role) -> DatabaseAccess:
+        from ecom_platform.clients import sql
+
         if self.cluster.find("services", DATABASE, self.names.namespace) is None:
-            raise MissingError(f"reach the database {database.name}", "the shop is not installed", "Run `ecom up`.")
+            raise MissingError(f"reach the database {database}", "the shop is not installed", "Run `ecom up`.")
         host, _, port = self.reach.service(DATABASE, DATABASE_PORT, DATABASE_PORT).rpartition(":")
-        url = sql.url(user=secrets.user(role), host=host, port=port, dbname=database.name)
+        url = sql.url(user=secrets.user(role), host=host, port=port, dbname=database)
         return DatabaseAccess(url, secrets.read_password(self.cluster, self.names, role))
+
+    def ensure_server(self, database: Database) -> bool:
+        """The cluster itself starts a server that died; one whose volume is gone begins with an empty database."""
+        managed(database)
+        self._wait_for_database()
+        return False
+
+    def fence(self, database: Database, *, closed: bool) -> None:
+        replacement.fence(self._superuser(), managed(database).name, closed=closed)
+
+    def replacement(self, database: Database) -> DatabaseAccess:
+        owner, users = secrets.user("owner"), (secrets.user("app"), secrets.user("backup"))
+        return replacement.make(self._superuser(), managed(database).name, owner=owner, users=users)
+
+    def put_in_place(self, database: Database) -> str:
+        return replacement.put_in_place(self._superuser(), managed(database).name)
+
+    def _superuser(self) -> DatabaseAccess:
+        return self._access("postgres", "superuser")
 
 
 def _deployment(service: Service, colour: Colour) -> str:

@@ -75,6 +75,10 @@ class Layout:
         return self._below("scratch")
 
     @property
+    def drills(self) -> Path:
+        return self._below("drills")
+
+    @property
     def ports(self) -> Path:
         return self._below("ports.json")
 

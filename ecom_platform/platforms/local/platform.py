@@ -21,6 +21,7 @@ from ecom_platform.errors import (
     UnreachableError,
 )
 from ecom_platform.load.resources import Sampler, TheseProcesses
+from ecom_platform.platforms import replacement
 from ecom_platform.platforms.local import keys, losses, read_paths
 from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
@@ -31,13 +32,13 @@ from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.local.parts import Part, Parts, Progress
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.postgres import NAME as POSTGRES
-from ecom_platform.platforms.local.postgres import Postgres
+from ecom_platform.platforms.local.postgres import Postgres, role_name
 from ecom_platform.platforms.local.seaweedfs import DOORS
 from ecom_platform.platforms.local.seaweedfs import NAME as S3
 from ecom_platform.platforms.local.services import Services
 from ecom_platform.platforms.local.switch import NAME as SWITCH
 from ecom_platform.platforms.local.switch import Switch
-from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, ReadPath, StoreAccess, Which
+from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, ReadPath, StoreAccess, Which, managed
 from ecom_platform.settings import ROOT, Settings
 from ecom_platform.spec import (
     Database,
@@ -248,6 +249,23 @@ class LocalPlatform:
     def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess:
         return self.data.database(database, role)
 
+    def ensure_server(self, database: Database) -> bool:
+        managed(database)
+        with self._life.alone("the recovery of the database server", quiet):
+            self._life.start_supervisor()
+            return self.postgres.ensure(self.parts)
+
+    def fence(self, database: Database, *, closed: bool) -> None:
+        replacement.fence(self.postgres.superuser(), managed(database).name, closed=closed)
+
+    def replacement(self, database: Database) -> DatabaseAccess:
+        users = (role_name(database, "app"), role_name(database, "backup"))
+        owner = role_name(managed(database), "owner")
+        return replacement.make(self.postgres.superuser(), database.name, owner=owner, users=users)
+
+    def put_in_place(self, database: Database) -> str:
+        return replacement.put_in_place(self.postgres.superuser(), managed(database).name)
+
     def store(self, name: str) -> StoreAccess:
         return self.data.store(name)
 
@@ -269,6 +287,10 @@ class LocalPlatform:
     def scratch(self) -> Path:
         """Root's may be entered, not read: throw-away servers run below it under an account of their own."""
         return make_enterable(self.layout.scratch)
+
+    def drills(self) -> Path:
+        """Root's may be entered, as above: copies of the shop run below it."""
+        return make_enterable(self.layout.drills)
 
     def recipients(self) -> tuple[str, ...]:
         return self.data.recipients()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -17,9 +18,9 @@ from ecom_platform.clients import launcher
 from ecom_platform.clients.postgres_server import server_account, wheel_programs
 from ecom_platform.clients.processes import find, works_in
 from ecom_platform.clients.supervisor import Program, replace_text
-from ecom_platform.errors import UnreachableError
+from ecom_platform.errors import DeadlineExceeded, UnreachableError
 from ecom_platform.platforms.local.layout import Layout
-from ecom_platform.platforms.local.parts import Part
+from ecom_platform.platforms.local.parts import Part, PartFailed, Parts
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.secrets import kept, password
 from ecom_platform.platforms.protocol import DatabaseAccess
@@ -78,6 +79,23 @@ class Postgres:
             seconds=RECOVERY_SECONDS,
             patience=RECOVERY_SECONDS,
         )
+
+    def ensure(self, parts: Parts) -> bool:
+        """The server answers; if it cannot be brought up with its files, they are kept aside and it begins anew.
+
+        True if it began anew, with empty databases.
+        """
+        anew = not self.data.exists()
+        try:
+            parts.bring_up([self.part()], _quiet)
+        except (PartFailed, DeadlineExceeded):
+            if anew:
+                raise
+            parts.end([NAME])
+            self.data.rename(self.data.with_name(f"data.kept-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
+            parts.bring_up([self.part()], _quiet)
+            return True
+        return anew
 
     def _program(self) -> Program:
         settings = {**SETTINGS, "port": str(self.ports.of(NAME)), "cluster_name": self.shop.shop}
@@ -162,6 +180,10 @@ class Postgres:
         for database in self.managed():
             with connect(self.superuser(database.name)) as connection:
                 postgres_roles.own_schema(connection, role_name(database, "owner"))
+
+
+def _quiet(name: str, what: str) -> None:
+    del name, what
 
 
 def role_name(database: Database, role: str) -> str:

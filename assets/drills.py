@@ -1,0 +1,66 @@
+"""Stage 7: each disaster rehearsed with a stopwatch, on a copy of the shop; what it took, and what was lost."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets import restores
+from ecom_platform import keys, policies
+from ecom_platform.errors import ConfigurationError
+from ecom_platform.failures import as_dagster_failures, check_results, check_specs, observe, proved
+from ecom_platform.recovery import drills
+from ecom_platform.recovery.drills import Drill
+from ecom_platform.resources import Platforms
+from ecom_platform.spec import Shop, Stage
+
+STAGE: Stage = "drills"
+
+
+class Variant(dg.Config):
+    """variant: one of the drill's; empty for the one whose turn it is this week."""
+
+    variant: str = ""
+
+
+def key(shop: Shop, drill: str) -> dg.AssetKey:
+    return dg.AssetKey(keys.service_path(shop, STAGE, drill))
+
+
+def build(shop: Shop) -> list[dg.AssetsDefinition]:
+    return [_asset(shop, each) for each in drills.of(shop)]
+
+
+def _asset(shop: Shop, drill: Drill) -> dg.AssetsDefinition:
+    asset_key = key(shop, drill.name)
+
+    @dg.asset(
+        key=asset_key,
+        group_name=STAGE,
+        kinds={"stopwatch"},
+        deps=[restores.database_key(shop, each.name) for each in shop.databases],
+        description=f"{drill.title}: rehearsed on a copy, from the fault to the first good purchase.",
+        check_specs=check_specs(asset_key, drill.checks),
+        pool=policies.drill_pool(shop.shop),
+        freshness_policy=policies.drill_freshness(whole=drill.whole),
+    )
+    def rehearsed(
+        context: dg.AssetExecutionContext, config: Variant, platforms: dg.ResourceParam[Platforms]
+    ) -> Iterator[object]:
+        variant = config.variant or drill.variant_of(datetime.now(UTC).date())
+        with as_dagster_failures():
+            refuse_unknown(drill, variant)
+        observation = observe(drill.checks, lambda: drill.run(platforms.of(shop), shop, variant, context.log.info))
+        yield from check_results(asset_key, drill.checks, observation.findings)
+        record = proved(f"the drill {drill.name}", drill.checks, observation)
+        yield dg.MaterializeResult(metadata=record.to_metadata())
+
+    return rehearsed
+
+
+def refuse_unknown(drill: Drill, variant: str) -> None:
+    """A mistyped variant says nothing about the shop, so no check may turn red by it."""
+    if variant not in drill.variants:
+        raise ConfigurationError(
+            f"rehearse {drill.name}", f"it has no variant {variant}", f"It has {', '.join(drill.variants)}."
+        )

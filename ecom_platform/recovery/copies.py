@@ -1,0 +1,118 @@
+"""The copy of a shop on which a drill rehearses: a platform of its own, filled from the newest proved snapshot.
+
+It has its own state folder, ports, passwords and encryption key. The live shop is read at most: its catalogue, and
+its folders. Not here: what is done to the copy.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecom_platform.errors import MissingError
+from ecom_platform.platforms.local import LocalPlatform
+from ecom_platform.platforms.protocol import Platform
+from ecom_platform.recovery.database import fill_from
+from ecom_platform.spec import Encryption, Notification, Service, ServiceReference, Shop, Store
+
+TASK_SECONDS = 1800.0
+COPY = "copy"
+"""The folder of a copy below its drill's."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a drill rehearses."""
+
+    shop: Shop
+    platform: LocalPlatform
+
+
+def copy_of(shop: Shop, stores: Iterable[str] = ()) -> Shop:
+    """The spec of the copy. stores: names of those that it has, each of its own; the first one if none is named.
+
+    Its databases are managed, whoever runs the originals; it tells nobody anything.
+    """
+    names = tuple(stores) or tuple(shop.stores)[:1]
+    databases = tuple(each.model_copy(update={"managed": True, "url": None}) for each in shop.databases)
+    return shop.model_copy(
+        update={
+            "shop": f"{shop.shop[:34].rstrip('-')}-drill",
+            "platform": "local",
+            "databases": databases,
+            "stores": {name: Store(url=f"file:stores/{name}") for name in names},
+            "encryption": Encryption(managed=True),
+            "load": None,
+            "notify": Notification(),
+        }
+    )
+
+
+def site_of(shop: Shop, folder: Path) -> Site:
+    """The copy below a drill's folder, there or not."""
+    return Site(shop, LocalPlatform(shop, folder / COPY))
+
+
+def remove_copy(shop: Shop) -> Callable[[Path], None]:
+    """Ends and removes the copy below a drill's folder, if there is one."""
+
+    def remove(folder: Path) -> None:
+        platform = site_of(shop, folder).platform
+        if platform.layout.ports.exists() or platform.layout.locks.exists():
+            platform.reset()
+
+    return remove
+
+
+def make_copy(live: Platform, shop: Shop, site: Site, progress: Progress) -> None:
+    """Bring the copy up with the live shop's data, deployed and open. Raises MissingError if it has no data."""
+    progress("making a copy of the shop")
+    site.platform.up()
+    for folder in shop.folders:
+        source = live.folder(folder.name)
+        shutil.copytree(source, site.platform.folder(folder.name), dirs_exist_ok=True)
+    for database in site.shop.databases:
+        try:
+            fill_from(live, shop, site.platform, database, progress=progress)
+        except MissingError:
+            # Never backed up: a seed makes a shop to rehearse on; without one there is nothing to lose.
+            if not database.tasks.seed:
+                raise
+            progress(f"{database.name} has no proved snapshot; its seed fills the copy")
+            site.platform.run_task(database, database.tasks.expand, timeout=TASK_SECONDS)
+            site.platform.run_task(database, database.tasks.seed, timeout=TASK_SECONDS)
+        else:
+            if database.tasks.expand:
+                site.platform.run_task(database, database.tasks.expand, timeout=TASK_SECONDS)
+    open_shop(site.platform, site.shop)
+    progress(f"the copy serves at {site.platform.address(site.shop.front_door, 'active')}")
+
+
+def open_shop(platform: Platform, shop: Shop) -> None:
+    """Every service deployed and live, those that others call first."""
+    for service in in_order(shop):
+        colour = platform.live_colour(service) or "blue"
+        platform.deploy(service, colour)
+        if platform.live_colour(service) is None:
+            platform.switch(service, colour)
+
+
+def in_order(shop: Shop) -> list[Service]:
+    """Services after those that their environment names; a circle is cut where the spec begins it."""
+    ordered: list[Service] = []
+
+    def add(service: Service, above: tuple[str, ...]) -> None:
+        if service in ordered or service.name in above:
+            return
+        for value in service.environment.values():
+            if isinstance(value, ServiceReference):
+                add(shop.service(value.service), (*above, service.name))
+        ordered.append(service)
+
+    for each in shop.services:
+        add(each, ())
+    return ordered
