@@ -1,4 +1,4 @@
-"""What each drill proves, by name, and its variants. Only texts, so that definitions load fast; drivers are elsewhere."""
+"""What each drill proves, by name, and its variants. Only texts, so that definitions load fast."""
 
 from __future__ import annotations
 
