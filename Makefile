@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 ECOM := $(BIN)/ecom
 
-.PHONY: help install check format test test-cluster deploy demo drills bench monitoring lock clean
+.PHONY: help install check format test torture test-cluster deploy demo drills bench monitoring lock clean
 
 help:
 	@echo "make demo          the whole story once, on this machine"
@@ -13,6 +13,7 @@ help:
 	@echo "make drills        every disaster, rehearsed on a copy of the shop with a stopwatch"
 	@echo "make check         format, lint, types, layers"
 	@echo "make bench         the speed goals, as ratios"
+	@echo "make torture       kill -9 a hundred times in dump, upload, verification and retention"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
 	@echo "make deploy        the shop to the Kubernetes that KUBECONFIG names"
 	@echo "make monitoring    write the Prometheus rules and the dashboards"
@@ -44,6 +45,9 @@ test: $(INSTALLED)
 
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest -m cluster $(ARGS)
+
+torture: $(INSTALLED)
+	KILL_ROUNDS=100 $(BIN)/python -m pytest tests/backup/test_dump_killed.py --timeout=3600 $(ARGS)
 
 deploy: $(INSTALLED)
 	$(ECOM) --spec specs/ecommerce-kubernetes.yaml up

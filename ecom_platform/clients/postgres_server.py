@@ -21,9 +21,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecom_platform.clients.commands import run
 from ecom_platform.errors import DeadlineExceeded, PreflightError
+
+if TYPE_CHECKING:
+    import psutil
 
 START_SECONDS = 60
 """A new, empty server starts in under a second; a machine under load may need many times that."""
@@ -211,27 +215,34 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def stop_leftover(folder: Path) -> bool:
-    """Ends a server on folder/data that a dead process left; True if there was one.
-
-    The process must work in that very folder: the number in postmaster.pid may have been given to
-    another program since.
+    """Ends what a dead process left working on the folder: a server, one in the making, who fills it. True if
+    there was something. They would end by themselves, but while they do they still write.
     """
     import psutil
 
-    try:
-        number = int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-        process = psutil.Process(number)
-        ours = Path(process.cwd()).resolve() == (folder / "data").resolve() and "postgres" in process.name()
-    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
-        return False
-    if not ours:
-        return False
-    process.send_signal(signal.SIGQUIT)
-    _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
+    places = {folder.resolve(), (folder / "data").resolve()}
+    found = [each for each in psutil.process_iter(["name", "cmdline", "cwd"]) if _works_in(each, places)]
+    for each in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.send_signal(signal.SIGQUIT)
+    _, alive = psutil.wait_procs(found, timeout=STOP_SECONDS)
     for each in alive:
         each.kill()
     psutil.wait_procs(alive, timeout=STOP_SECONDS)
-    return True
+    return bool(found)
+
+
+def _works_in(process: psutil.Process, places: set[Path]) -> bool:
+    """Whether it is one of PostgreSQL's programs, or about to become one, and is at work in one of the folders.
+
+    A number in a postmaster.pid would not do: it may belong to another program since.
+    """
+    name, line, cwd = (process.info[each] for each in ("name", "cmdline", "cwd"))
+    if not (str(name).startswith(("postgres", "initdb", "pg_")) or _BECOME in (line or ())):
+        return False
+    if cwd and any(Path(cwd).is_relative_to(each) for each in places):
+        return True
+    return any(str(each) in argument for argument in line or () for each in places)
 
 
 def log_tail(folder: Path) -> str:

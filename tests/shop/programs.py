@@ -95,7 +95,7 @@ def running(module: str, environment: Mapping[str, str], folder: Path, ready: st
                 process.wait()
 
 
-def run(arguments: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], environment: Mapping[str, str], seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """`python -m ARGUMENTS` to its end."""
     return subprocess.run(
         [sys.executable, "-m", *arguments],
@@ -103,7 +103,7 @@ def run(arguments: list[str], environment: Mapping[str, str]) -> subprocess.Comp
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         check=False,
     )
 
