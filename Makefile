@@ -13,7 +13,7 @@ help:
 	@echo "make drills        every disaster, rehearsed on a copy of the shop with a stopwatch"
 	@echo "make check         format, lint, types, layers"
 	@echo "make bench         the speed goals, as ratios"
-	@echo "make torture       kill -9 a hundred times in dump, upload, verification and retention"
+	@echo "make torture       kill -9 a hundred times in a backup's life; a store that is away for a minute"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
 	@echo "make deploy        the shop to the Kubernetes that KUBECONFIG names"
 	@echo "make monitoring    write the Prometheus rules and the dashboards"
@@ -48,6 +48,7 @@ test-cluster: $(INSTALLED)
 
 torture: $(INSTALLED)
 	KILL_ROUNDS=100 $(BIN)/python -m pytest tests/backup/test_dump_killed.py --timeout=3600 $(ARGS)
+	AWAY_SECONDS=61 $(BIN)/python -m pytest tests/backup/test_stream_stores.py -k a_time_of_503 $(ARGS)
 
 deploy: $(INSTALLED)
 	$(ECOM) --spec specs/ecommerce-kubernetes.yaml up
