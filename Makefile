@@ -4,14 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 ECOM := $(BIN)/ecom
+TOOLS := .tools/installed
 
 .PHONY: help install check format test torture test-cluster deploy demo drills bench monitoring lock clean
+.PHONY: tools gates manifests scan pipelines
 
 help:
 	@echo "make demo          the whole story once, on this machine"
 	@echo "make test          all tests that need no cluster"
 	@echo "make drills        every disaster, rehearsed on a copy of the shop with a stopwatch"
 	@echo "make check         format, lint, types, layers"
+	@echo "make gates         manifests against Kubernetes' schemas, scans, pipelines"
 	@echo "make bench         the speed goals, as ratios"
 	@echo "make torture       kill -9 a hundred times in a backup's life; a store that is away for a minute"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
@@ -30,11 +33,33 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
 
+# Scanners and linters, apart from the project's own environment; locked by hash too.
+tools: $(TOOLS) .tools/bin/actionlint
+
+$(TOOLS): .ci/tools/python.lock $(INSTALLED)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools
+	$(BIN)/uv pip sync --quiet --require-hashes --python .tools/bin/python .ci/tools/python.lock
+	@touch $@
+
+.tools/bin/%: .ci/tools/%/go.sum $(TOOLS)
+	.ci/tools/build $*
+
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+gates: manifests scan pipelines
+
+manifests: $(TOOLS)
+	$(BIN)/python -m gates manifests
+
+scan: $(TOOLS)
+	$(BIN)/python -m gates scan
+
+pipelines: $(TOOLS) .tools/bin/actionlint
+	$(BIN)/python -m gates pipelines
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
@@ -70,6 +95,9 @@ lock: $(INSTALLED)
 		--no-emit-find-links --no-annotate --python-version 3.11 --custom-compile-command "make lock" \
 		pyproject.toml --output-file requirements.lock
 	k8s/images/lock
+	for name in python go; do $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-annotate --python-version 3.11 --custom-compile-command "make lock" \
+		.ci/tools/$$name.in --output-file .ci/tools/$$name.lock; done
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

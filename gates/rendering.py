@@ -1,0 +1,92 @@
+"""Renders every chart with every values file that lies beside it, by Helm. Nothing here judges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecom_platform.clients.commands import run
+from ecom_platform.errors import CommandFailed
+from ecom_platform.settings import ROOT
+from gates.tools import helm
+
+CHARTS = ROOT / "k8s" / "charts"
+HELM_SECONDS = 120.0  # a rendering takes a quarter of a second; a busy machine gets time
+AT_ONCE = 2  # renderings; Helm itself uses more than one core
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object of one rendering. source: chart and values file, `shop/values.yaml`."""
+
+    source: str
+    content: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        name = self.content.get("metadata", {}).get("name", "?")
+        return f"{self.source}:{self.content.get('kind', '?')}/{name}"
+
+    @property
+    def identity(self) -> str:
+        """Equal for equal objects, whichever values file made them."""
+        return json.dumps(self.content, sort_keys=True)
+
+
+class _Strict(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it when it is strict: a name that stands twice in a mapping is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - pyyaml's own
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{twice[0]!r} stands twice in one mapping", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def values_files(charts: Path = CHARTS) -> list[tuple[str, Path]]:
+    """Each chart with each of its values files; those in its `ci` folder switch on what is optional."""
+    return [
+        (chart.name, file)
+        for chart in sorted(each.parent for each in charts.glob("*/Chart.yaml"))
+        for file in (*sorted(chart.glob("values*.yaml")), *sorted(chart.glob("ci/*.yaml")))
+    ]
+
+
+def render(chart: str, file: Path, version: str, charts: Path = CHARTS) -> str:
+    """The chart's YAML for that Kubernetes; CommandFailed with Helm's own words."""
+    done = run(
+        [helm(), "template", chart, charts / chart, "--namespace", chart, "--kube-version", version, "--values", file],
+        timeout=HELM_SECONDS,
+        check=False,
+        keep=None,
+    )
+    if done.code != 0:
+        raise CommandFailed(f"render {chart} with {file.name} for {version}", done.stderr.strip()[-1000:])
+    return done.stdout
+
+
+def read(text: str, source: str) -> list[Document]:
+    """The objects in YAML text; yaml.YAMLError where it is none, or where a name stands twice."""
+    return [Document(source, each) for each in yaml.load_all(text, Loader=_Strict) if each]
+
+
+def source_of(chart: str, file: Path, charts: Path = CHARTS) -> str:
+    return f"{chart}/{file.relative_to(charts / chart)}"
+
+
+def every_rendering(version: str, charts: Path = CHARTS) -> Iterator[tuple[str, str]]:
+    """(source, YAML) for each chart and values file."""
+    rows = values_files(charts)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        texts = pool.map(lambda row: render(row[0], row[1], version, charts), rows)
+        for (chart, file), text in zip(rows, texts, strict=True):
+            yield source_of(chart, file, charts), text

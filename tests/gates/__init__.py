@@ -1,0 +1,1 @@
+"""The gates of files: each is seen red."""
