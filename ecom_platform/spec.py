@@ -10,7 +10,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 _NAME = re.compile(r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$")
@@ -42,7 +42,11 @@ def _span(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Span = Annotated[str, AfterValidator(_span)]
-Duration = Annotated[timedelta, BeforeValidator(duration)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    PlainSerializer(lambda value: f"{value.total_seconds():.15g}s", return_type=str, when_used="json"),
+]
 Stage = Literal["deployments", "validations", "backups", "restores", "benchmarks", "releases", "drills", "reports"]
 
 
@@ -269,6 +273,31 @@ class Load(_Part):
     schedule: str = "0 3 * * *"
 
 
+class Release(_Part):
+    """How a new version goes live (docs/release.md): what it must show before, and how long it is watched after.
+
+    load: how long the load gate holds `load.rate` at the preview. scenario: what its customers do, as in
+    the load test, or GETs of `path`. allowed_slow_down: how much slower than the live version its p95 may
+    be, as a share; None leaves that comparison out. dwell: how long it is watched before it is promoted,
+    with `probes` requests per second to the front door.
+    """
+
+    load: Duration = timedelta(seconds=10)
+    scenario: Literal["shop", "get"] = "shop"
+    path: str = "/"
+    allowed_slow_down: float | None = Field(default=0.25, gt=0)
+    dwell: Duration = timedelta(minutes=5)
+    probes: float = Field(default=20, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Release:
+        if self.load < timedelta(seconds=1) or self.load > timedelta(hours=1):
+            raise ValueError("release.load is from 1s to 1h")
+        if self.dwell > timedelta(hours=24):
+            raise ValueError("release.dwell is at most 24h: nobody watches a switch for longer")
+        return self
+
+
 class Notification(_Part):
     """Where people are told: each target is a reference to an apprise URL (it holds a token)."""
 
@@ -304,6 +333,7 @@ class Shop(_Part):
     thresholds: Thresholds = Thresholds()
     load: Load | None = None
     drills: Drills = Drills()
+    release: Release = Release()
     notify: Notification = Notification()
     leave_out: tuple[Stage, ...] = ()
 
@@ -324,7 +354,17 @@ class Shop(_Part):
         if self.stores and not (self.encryption.managed or self.encryption.recipients):
             raise ValueError("stores need `encryption`: recipients, or `managed: true`")
         self._refuse_dangling_references()
+        self._refuse_a_short_dwell()
         return self
+
+    def _refuse_a_short_dwell(self) -> None:
+        """A dwell whose probes are too few for the error limit could only ever be inconclusive."""
+        wanted = 3 / self.thresholds.error_rate
+        if self.services and self.release.dwell.total_seconds() * self.release.probes < wanted:
+            raise ValueError(
+                f"release: dwell x probes is below the {wanted:.0f} requests that show an error rate below "
+                f"{self.thresholds.error_rate:g}; lengthen `dwell` or raise `probes`"
+            )
 
     def _refuse_dangling_references(self) -> None:
         known = {

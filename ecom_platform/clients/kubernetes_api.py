@@ -42,6 +42,7 @@ _GROUPS = {
     "pods": "",
     "services": "",
     "secrets": "",
+    "configmaps": "",
     "serviceaccounts": "",
     "events": "",
     "persistentvolumeclaims": "",

@@ -18,15 +18,12 @@ import gevent.ssl
 from gevent import monkey
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketResponse
 
-from ecom_platform.load.plan import LoadPlan
+from ecom_platform.load.plan import OUR_LIMIT, LoadPlan
 from ecom_platform.load.scenarios import Answer, Request
 
 BLOCK = 65_536
 MOST_BODY = 32 * 1024 * 1024
 """Bytes of one answer. A larger one is no page of a shop, and many of them would fill the memory."""
-
-OUR_LIMIT = "generator_limit"
-"""The kind of an error that is this machine's: no file descriptor or port is left for a connection."""
 
 # The loop's own poll would give way to other greenlets; this one only looks.
 _poll = monkey.get_original("select", "poll")

@@ -16,7 +16,8 @@ import gevent
 from locust import User
 from locust.env import Environment
 
-from ecom_platform.load.connections import OUR_LIMIT, Address, Broken, Connection
+from ecom_platform.load.connections import Address, Broken, Connection
+from ecom_platform.load.plan import OUR_LIMIT
 from ecom_platform.load.recorder import TIMEOUT, Recorder
 from ecom_platform.load.scenarios import Answer, NewJourney, Request, Visitor, WrongAnswer
 

@@ -102,7 +102,7 @@ def _errors(result: LoadResult, limit: float, minimum: int, behind: str) -> Verd
     numbers = {"observed": rate, "limit": limit, "errors": float(errors), "samples": float(requests)}
     seen = f"{errors} of {requests} ({rate:.2%})" + (f": {_causes(result)}" if errors else "")
     # Even the most favourable reading of few requests may be too many errors.
-    if _wilson_lower(errors, requests) >= limit:
+    if wilson_lower(errors, requests) >= limit:
         return Verdict(claim, Outcome.FAILED, seen, numbers)
     if requests < minimum:
         return Verdict(claim, Outcome.INCONCLUSIVE, f"{seen}; this claim needs {minimum} requests", numbers)
@@ -166,7 +166,7 @@ def _causes(result: LoadResult) -> str:
     return "; ".join(kinds[:3]) or "; ".join(result.examples.values())
 
 
-def _wilson_lower(hits: int, samples: int, z: float = 1.96) -> float:
+def wilson_lower(hits: int, samples: int, z: float = 1.96) -> float:
     """The lower end of Wilson's 95 % interval for a share."""
     share = hits / samples
     middle = share + z * z / (2 * samples)

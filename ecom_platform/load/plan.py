@@ -13,6 +13,9 @@ from ecom_platform.load.pacing import Schedule, Stage, constant
 
 ScenarioName = Literal["get", "shop"]
 
+OUR_LIMIT = "generator_limit"
+"""The kind of an error that is this machine's: no file descriptor or port is left for a connection."""
+
 MOST_REQUESTS = 10_000_000
 """A test is bounded in count; this is 3,000/s for almost an hour."""
 LONGEST_SECONDS = 3600.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ecom_platform.clients.commands import Completed
-from ecom_platform.errors import RefusedError
+from ecom_platform.errors import BusyError, RefusedError
 from ecom_platform.load.resources import Sampler
 from ecom_platform.spec import Database, Service
 
@@ -63,6 +63,23 @@ def managed(database: Database) -> Database:
     return database
 
 
+class Conflict(BusyError):
+    """Somebody else wrote a document meanwhile. Read again, and decide again."""
+
+
+class Document(Protocol):
+    """A small text that several processes change, written whole or not at all."""
+
+    def read(self) -> tuple[str, str]:
+        """Text and revision; both empty where there is none yet."""
+
+    def write(self, text: str, revision: str) -> str:
+        """Replace the text that has this revision (empty: make it); gives the new one.
+
+        Raises Conflict if somebody else wrote meanwhile.
+        """
+
+
 class Platform(Protocol):
     """A running place for the services, databases and stores of one shop.
 
@@ -93,8 +110,11 @@ class Platform(Protocol):
 
     def logs(self, service: Service, colour: Colour, lines: int) -> str: ...
 
-    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
-        """Run a command to its end with the database's `environment` (migrations, seeds)."""
+    def run_task(self, database: Database, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
+        """Run a command to its end with the database's `environment` (migrations, seeds).
+
+        image: in this one where tasks run in containers; empty is that of the newest migration.
+        """
 
     def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess: ...
 
@@ -153,6 +173,9 @@ class Platform(Protocol):
         """Every secret that the platform keeps for this shop, by name. Never to be printed or stored: for
         keyed digests, and to look whether one stands where it must not.
         """
+
+    def shared_document(self, name: str) -> Document:
+        """A small document of the shop's, the same for all who operate it."""
 
     def load_sampler(self) -> Sampler:
         """Says how busy the shop's services and databases are while they are under load."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecom_platform.clients.web import Session, session
 from ecom_platform.errors import UnreachableError
-from ecom_platform.platforms.protocol import Instance, Platform
+from ecom_platform.platforms.protocol import Colour, Instance, Platform
 from ecom_platform.records import Findings
 from ecom_platform.spec import Endpoint, Service
 from ecom_platform.verdicts import Verdict, equal, failed, holds, inconclusive, passed
@@ -17,14 +17,19 @@ CHECKS = {
 }
 
 
-def validate_service(platform: Platform, service: Service) -> Findings:
-    """Verdicts for each of CHECKS; a service that does not answer fails them, it does not raise."""
-    colour = platform.live_colour(service)
+def validate_service(
+    platform: Platform, service: Service, *, colour: Colour | None = None, address: str = ""
+) -> Findings:
+    """Verdicts for each of CHECKS; a service that does not answer fails them, it does not raise.
+
+    colour: default the live one. address: where that colour answers, default the active address.
+    """
+    colour = colour or platform.live_colour(service)
     if colour is None:
         nothing = inconclusive(f"{service.name} is deployed", "it has no live colour; run `ecom launch deploy`")
         return Findings({check: [nothing] for check in CHECKS})
     instances = platform.instances(service, colour)
-    address = platform.address(service, "active")
+    address = address or platform.address(service, "active")
     with session(address) as active:
         return Findings(
             {

@@ -16,6 +16,7 @@ from ecom_platform.errors import DeadlineExceeded, MissingError, RefusedError, U
 from ecom_platform.platforms import replacement
 from ecom_platform.platforms.kubernetes import objects, rollout, secrets, tasks, values
 from ecom_platform.platforms.kubernetes.data import Data
+from ecom_platform.platforms.kubernetes.document import ConfigMapDocument
 from ecom_platform.platforms.kubernetes.names import (
     COLOUR,
     DATABASE,
@@ -29,7 +30,7 @@ from ecom_platform.platforms.kubernetes.reach import Reach
 from ecom_platform.platforms.kubernetes.release import Release
 from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
 from ecom_platform.platforms.local.locks import held
-from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, Which, managed
+from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Document, Instance, Which, managed
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import Database, Service, Shop
 
@@ -236,6 +237,9 @@ class KubernetesPlatform(Data):
         """Run a command in a pod of the shop; its exit code is an answer."""
         return self.cluster.execute(pod, self.names.namespace, command, timeout=timeout)
 
+    def shared_document(self, name: str) -> Document:
+        return ConfigMapDocument(self.cluster, self.names.namespace, f"ecom-{name}")
+
     def load_sampler(self) -> PodsOfShop:
         return PodsOfShop(self.cluster, self.names.namespace)
 
@@ -257,10 +261,10 @@ class KubernetesPlatform(Data):
         names = (self.names.namespace, self.names.platform_namespace)
         return [each for each in names if self.cluster.find("namespaces", each) is not None]
 
-    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
+    def run_task(self, database: Database, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
         del database  # the chart has one, and its migration's secrets lead to it
         self.install()
-        return tasks.run_task(self.cluster, self.names, command, timeout=timeout)
+        return tasks.run_task(self.cluster, self.names, command, timeout=timeout, image=image)
 
     def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess:
         from ecom_platform.clients import sql

@@ -31,10 +31,10 @@ def newest_migration(cluster: Cluster, names: Names) -> Object:
     return max(own, key=lambda each: int(each["metadata"]["name"].split("-")[1]))
 
 
-def run_task(cluster: Cluster, names: Names, command: Sequence[str], *, timeout: float) -> Completed:
+def run_task(cluster: Cluster, names: Names, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
     """Run the command once the newest migration is over, and take its Job away.
 
-    Raises RolloutFailed with the log's end if it fails, DeadlineExceeded.
+    image: instead of that migration's. Raises RolloutFailed with the log's end if it fails, DeadlineExceeded.
     """
     migration = newest_migration(cluster, names)
     wait_for_job(
@@ -44,7 +44,7 @@ def run_task(cluster: Cluster, names: Names, command: Sequence[str], *, timeout:
         seconds=timeout,
         tried="wait for the database's migration",
     )
-    job = cluster.create("jobs", _job(migration, command, timeout), names.namespace)
+    job = cluster.create("jobs", _job(migration, command, timeout, image), names.namespace)
     name = job["metadata"]["name"]
     try:
         tried = f"run {' '.join(command)} in {names.namespace}"
@@ -55,7 +55,7 @@ def run_task(cluster: Cluster, names: Names, command: Sequence[str], *, timeout:
     return Completed(command[0] if command else "", 0, said[-KEPT_CHARACTERS:], "")
 
 
-def _job(migration: Object, command: Sequence[str], timeout: float) -> Object:
+def _job(migration: Object, command: Sequence[str], timeout: float, image: str) -> Object:
     template = copy.deepcopy(migration["spec"]["template"])
     labels = template["metadata"]["labels"]
     kept = {name: value for name, value in labels.items() if name.rpartition("/")[2] not in _BY_CONTROLLER}
@@ -64,6 +64,7 @@ def _job(migration: Object, command: Sequence[str], timeout: float) -> Object:
     template["spec"]["initContainers"] = []
     own = template["spec"]["containers"][0]
     own["name"], own["command"] = "task", list(command)
+    own["image"] = image or own["image"]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

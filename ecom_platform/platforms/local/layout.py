@@ -67,6 +67,10 @@ class Layout:
         return self._below("folders")
 
     @property
+    def documents(self) -> Path:
+        return self._below("documents")
+
+    @property
     def reports(self) -> Path:
         return self._below("reports")
 

@@ -26,6 +26,7 @@ from ecom_platform.platforms.local import keys, losses, read_paths
 from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
 from ecom_platform.platforms.local.data import Data
+from ecom_platform.platforms.local.document import FileDocument
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
 from ecom_platform.platforms.local.lifecycle import Lifecycle, PartStatus, status_of
 from ecom_platform.platforms.local.locks import held
@@ -38,7 +39,16 @@ from ecom_platform.platforms.local.seaweedfs import NAME as S3
 from ecom_platform.platforms.local.services import Services
 from ecom_platform.platforms.local.switch import NAME as SWITCH
 from ecom_platform.platforms.local.switch import Switch
-from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Instance, ReadPath, StoreAccess, Which, managed
+from ecom_platform.platforms.protocol import (
+    Colour,
+    DatabaseAccess,
+    Document,
+    Instance,
+    ReadPath,
+    StoreAccess,
+    Which,
+    managed,
+)
 from ecom_platform.settings import ROOT, Settings
 from ecom_platform.spec import (
     Database,
@@ -233,6 +243,9 @@ class LocalPlatform:
         if not self.parts.running():
             raise PreflightError(f"reach the local platform of {self.shop.shop}", "it is down", "Run `ecom up`.")
 
+    def shared_document(self, name: str) -> Document:
+        return FileDocument(self.layout.documents / f"{name}.json")
+
     def load_sampler(self) -> Sampler:
         return TheseProcesses("this machine by the shop's own processes", self._shop_processes)
 
@@ -242,7 +255,8 @@ class LocalPlatform:
 
     # Data
 
-    def run_task(self, database: Database, command: Sequence[str], *, timeout: float) -> Completed:
+    def run_task(self, database: Database, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
+        del image
         environment = self.data.task_environment(database)
         return run(program(command), timeout=timeout, check=True, environment=environment, folder=ROOT)
 

@@ -1,0 +1,58 @@
+"""The cut-over: each service's active address led to the new colour, with a ledger of requests across it."""
+
+from __future__ import annotations
+
+import time
+
+from ecom_platform.load import ledger
+from ecom_platform.load.ledger import Ledger
+from ecom_platform.platforms.protocol import Platform
+from ecom_platform.release.driver import Seen
+from ecom_platform.release.machine import Release
+from ecom_platform.spec import Shop
+
+SECONDS = 120.0
+"""The longest that the ledger may run: a switch takes parts of a second, in a cluster up to half a minute."""
+BEFORE_REQUESTS, AFTER_REQUESTS = 20, 20
+"""Requests that must have been answered before the first switch and after the last."""
+LEAST_RATE = 50.0
+
+
+def cut_over(platform: Platform, shop: Shop, release: Release, *, fresh: bool) -> Seen:
+    """Switch every service, callers last, so that nobody is led to a caller whose callees are not there.
+
+    The ledger asks the front door who answers. Switched already is not switched again.
+    """
+    front = shop.front_door
+    new = {each.name for service in shop.services for each in platform.instances(service, release.new)}
+    waiting = [name for name in release.services if platform.live_colour(shop.service(name)) != release.new]
+    rate = max(shop.release.probes, 0 if fresh else LEAST_RATE)
+    address = platform.address(front, "active")
+    with Ledger(address, [(front.probes.version, "")], rate=rate, seconds=SECONDS, fresh=fresh) as kept:
+        _answers(kept, BEFORE_REQUESTS)
+        for name in waiting:
+            platform.switch(shop.service(name), release.new)
+        confirmed = time.monotonic()
+        _answers(kept, AFTER_REQUESTS + _under_way(kept, confirmed))
+        answers = kept.finish()
+    verdicts = [
+        ledger.nothing_lost(answers, minimum=BEFORE_REQUESTS + AFTER_REQUESTS),
+        ledger.none_by_the_old(answers, confirmed, new, minimum=AFTER_REQUESTS // 2),
+    ]
+    facts = {"cut_over_requests": float(len(answers)), "cut_over_lost": float(len(ledger.lost(answers)))}
+    both = ledger.overlap(answers, new)
+    if both is not None:
+        verdicts.append(ledger.short_overlap(answers, new))
+        facts["both_colours_seconds"] = round(both, 3)
+    return Seen(verdicts, facts, f"switched {', '.join(waiting) or 'nothing: all were switched already'}")
+
+
+def _under_way(kept: Ledger, confirmed: float) -> int:
+    return sum(1 for each in kept.so_far() if each.ended > confirmed)
+
+
+def _answers(kept: Ledger, more: int) -> None:
+    """Until that many more have an end; a request that is not answered has one too, after its time."""
+    wanted, deadline = len(kept.so_far()) + more, time.monotonic() + 3 * ledger.TIMEOUT_SECONDS
+    while len(kept.so_far()) < wanted and time.monotonic() < deadline:
+        time.sleep(0.02)
