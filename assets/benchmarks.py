@@ -1,14 +1,20 @@
 """Stage 5: customers at the front door for a bounded time; the figures, judged and kept."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from assets import validations
 from ecom_platform import keys
 from ecom_platform.failures import check_results, check_specs, observe, proved
+from ecom_platform.records import Findings
+from ecom_platform.release import operations
 from ecom_platform.resources import Platforms
 from ecom_platform.spec import Load, Shop, Stage
+
+if TYPE_CHECKING:
+    from ecom_platform.load.results import LoadResult
 
 STAGE: Stage = "benchmarks"
 
@@ -34,7 +40,12 @@ def _asset(shop: Shop, load: Load) -> dg.AssetsDefinition:
     )
     def benchmark(context: dg.AssetExecutionContext, platforms: dg.ResourceParam[Platforms]) -> Iterator[object]:
         platform = platforms.of(shop)
-        observation = observe(gate.CHECKS, lambda: gate.pass_gate(platform, shop, load, progress=context.log.info))
+
+        def look() -> "tuple[Findings, LoadResult]":
+            released = operations.as_released(platform, shop)
+            return gate.pass_gate(platform, released, load, progress=context.log.info)
+
+        observation = observe(gate.CHECKS, look)
         yield from check_results(key(shop), gate.CHECKS, observation.findings)
         result = proved("the load gate", gate.CHECKS, observation)
         yield dg.MaterializeResult(metadata=result.to_metadata())

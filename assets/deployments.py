@@ -9,6 +9,7 @@ from ecom_platform import keys, policies
 from ecom_platform.failures import as_dagster_failures, check_results, check_specs, observe, proved
 from ecom_platform.platforms.protocol import Colour, Instance, Platform
 from ecom_platform.records import DatabaseDeployment, Findings, ServiceDeployment
+from ecom_platform.release import operations
 from ecom_platform.resources import Platforms
 from ecom_platform.spec import Database, DatabaseReference, Service, ServiceReference, Shop, Stage
 from ecom_platform.verdicts import equal, holds
@@ -18,7 +19,7 @@ TASK_SECONDS = 900.0  # a migration or a seed of a few gigabytes; longer ones ar
 
 SERVICE_CHECKS = {
     "ready": "every instance that was asked for answers its readiness probe",
-    "named": "every instance has a name of its own and runs the version of the spec",
+    "named": "every instance has a name of its own and runs the version of the spec, or of the newest release",
 }
 
 
@@ -79,12 +80,12 @@ def _service_asset(shop: Shop, service: Service) -> dg.AssetsDefinition:
         retry_policy=policies.TRANSIENT_RETRIES,
     )
     def deployed_service(platforms: dg.ResourceParam[Platforms]) -> Iterator[object]:
-        observation = observe(SERVICE_CHECKS, lambda: deploy_live(platforms.of(shop), service))
+        observation = observe(SERVICE_CHECKS, lambda: _deployed(platforms.of(shop), shop, service))
         yield from check_results(key, SERVICE_CHECKS, observation.findings)
         record = proved(f"the deployment of {service.name}", SERVICE_CHECKS, observation)
         yield dg.MaterializeResult(
             metadata={**record.to_metadata(), "address": dg.MetadataValue.url(record.active_address)},
-            data_version=dg.DataVersion(f"{service.version}-{record.colour}"),
+            data_version=dg.DataVersion(f"{record.version}-{record.colour}"),
         )
 
     return deployed_service
@@ -99,6 +100,14 @@ def _needs(shop: Shop, service: Service) -> list[dg.AssetKey]:
         if isinstance(value, DatabaseReference) and shop.database(value.database).managed:
             needs.append(database_key(shop, value.database))
     return needs
+
+
+def _deployed(platform: Platform, shop: Shop, service: Service) -> tuple[Findings, ServiceDeployment]:
+    """The service at the version that releases made live, which the spec need not know (docs/release.md)."""
+    released = operations.as_released(platform, shop).service(service.name)
+    found = deploy_live(platform, released)
+    operations.note_deployed(platform, shop, released)
+    return found
 
 
 def deploy_live(platform: Platform, service: Service) -> tuple[Findings, ServiceDeployment]:
@@ -123,7 +132,7 @@ def _judge(service: Service, instances: tuple[Instance, ...]) -> Findings:
             "ready": [equal(f"{service.name}: instances ready", service.replicas, len(instances))],
             "named": [
                 equal(f"{service.name}: names of its own", len(instances), len(names)),
-                *(equal(f"{each.name}: version of the spec", service.version, each.version) for each in instances),
+                *(equal(f"{each.name}: the version to run", service.version, each.version) for each in instances),
                 holds(f"{service.name}: at least one instance", instances, ", ".join(sorted(names)) or "none"),
             ],
         }

@@ -9,6 +9,7 @@ from ecom_platform import keys, policies
 from ecom_platform.failures import check_results, check_specs, observe, proved
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings
+from ecom_platform.release import operations
 from ecom_platform.resources import Platforms
 from ecom_platform.spec import Database, Service, Shop, Stage
 from ecom_platform.validation import database as database_validation
@@ -39,7 +40,7 @@ def _service_asset(shop: Shop, service: Service) -> dg.AssetsDefinition:
         deps += [deployments.service_key(shop, each.name) for each in shop.services if each is not service]
 
     def look(platform: Platform) -> Findings:
-        return validate_service(platform, service)
+        return validate_service(platform, operations.as_released(platform, shop).service(service.name))
 
     return _validation(service_key(shop, service.name), shop, checks, deps, look)
 

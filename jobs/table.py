@@ -28,6 +28,7 @@ ROWS = (
     JobRow("backup", ("backups",), "Take a snapshot of every database into every store."),
     JobRow("verify_restore", ("restores",), "Restore the newest snapshot of every database and compare it."),
     JobRow("benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures."),
+    JobRow("release", ("releases",), "Bring a new version live, with evidence, or go back to the one before."),
     JobRow("report", ("reports",), "Write the page of evidence."),
     JobRow(
         "everyday",

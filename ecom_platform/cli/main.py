@@ -26,6 +26,7 @@ VERBS = {
     "hold": "backup_verbs:hold",
     "unhold": "backup_verbs:unhold",
     "retention": "retention_verbs:retention",
+    "release": "release_verbs:release",
     "bench": "bench_verbs:bench",
     "drill": "drill_verbs:drill",
     "report": "report_verbs:report",

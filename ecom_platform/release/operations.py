@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ecom_platform.errors import BusyError, ConfigurationError, DeadlineExceeded, RefusedError
+from ecom_platform.errors import BusyError, ConfigurationError, DeadlineExceeded, PermanentError, RefusedError
 from ecom_platform.platforms.protocol import Colour, Document, Platform
 from ecom_platform.release import machine, versions
 from ecom_platform.release.driver import Actions, Driver, answered
@@ -30,6 +30,7 @@ from ecom_platform.release.state import (
     noted,
     parsed,
 )
+from ecom_platform.release.versions import Wanted
 from ecom_platform.spec import Service, Shop
 
 ASKED_SECONDS = 900.0
@@ -57,13 +58,14 @@ class Operator:
     def read(self) -> State:
         return parsed(self.document.read()[0])
 
-    def start(self, wanted: Definition) -> Journal:
+    def start(self, asked: Wanted) -> Journal:
         """Release that version, or go on with its release where the driver died.
 
         A release of another version gives way to a newer one. Raises BusyError with who and since when for
         the same or an older one while somebody drives, ConfigurationError, RefusedError.
         """
-        self._make_way(wanted)
+        wanted = asked.definition
+        self.make_way(wanted, ask=True)
         with leased(self.document, self.who) as held:
             state = held.read()
             if state.unfinished and state.journal is not None:
@@ -73,7 +75,7 @@ class Operator:
                 why = f"superseded by {versions.label(wanted)}"
                 held.write(lambda now: answered(now, self._ask("supersede", why)))
                 self._drive(held)
-            journal = self._new(held.read(), wanted)
+            journal = self._new(held.read(), asked)
             held.write(lambda now: _begun(now, journal))
             return self._drive(held)
 
@@ -121,12 +123,28 @@ class Operator:
             held.write(change)
             return self._drive(held)
 
+    def came_about(self, action: str, journal: Journal) -> Journal:
+        """The journal, if what was asked for is what came of it; else raises PermanentError."""
+        release = journal.release
+        wanted = {
+            "abort": release.phase in (Phase.REVERTED, Phase.REFUSED),
+            "rollback": release.phase is Phase.ROLLED_BACK,
+            "contract": release.phase is Phase.PROMOTED and release.contract == "done",
+        }
+        if not wanted.get(action, True):
+            raise PermanentError(
+                f"{action} {release.version}", f"it is {release.phase}: {release.reason}", "See `ecom release status`."
+            )
+        return journal
+
     def _drive(self, held: Held) -> Journal:
         actions = self.actions or Effects(self.platform, self.shop, self.progress)
         return Driver(held, actions, self.progress).drive()
 
-    def _make_way(self, wanted: Definition) -> None:
-        """Ask a release that is under way to give way to a newer one. Raises BusyError for any other."""
+    def make_way(self, wanted: Definition, *, ask: bool) -> None:
+        """Raises BusyError while a release is driven that need not give way to this version; one that must is
+        asked to, and waited for.
+        """
         state = self.read()
         if state.journal is None or state.lease is None or not why_held(state.lease, datetime.now(UTC)):
             return
@@ -134,7 +152,8 @@ class Operator:
         newer = versions.is_newer(wanted, running.after)
         if state.unfinished and running.release.phase in (Phase.FORWARD, Phase.REVERTING) and newer:
             self.progress(f"{running.release.version} gives way to {versions.label(wanted)}")
-            self._ask_and_wait(self._ask("supersede", f"superseded by {versions.label(wanted)}"))
+            if ask:
+                self._ask_and_wait(self._ask("supersede", f"superseded by {versions.label(wanted)}"))
             return
         raise BusyError(
             f"release {versions.label(wanted)}",
@@ -158,7 +177,8 @@ class Operator:
         assert state.journal is not None
         return self.abort(ask.why) if state.unfinished and not state.journal.release.promoted else state.journal
 
-    def _new(self, state: State, wanted: Definition) -> Journal:
+    def _new(self, state: State, asked: Wanted) -> Journal:
+        wanted = asked.definition
         old = self._live_colour(wanted)
         before = state.live.definition if state.live is not None else self._from_instances(old)
         if before == wanted:
@@ -188,7 +208,7 @@ class Operator:
             release=release,
             before=before,
             after=wanted,
-            spec=versions.said_by(self.shop),
+            spec=asked.said,
             started_at=now,
             started_by=self.who,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pydantic import BaseModel, ConfigDict
+
 from ecom_platform.errors import BusyError, ConfigurationError, RefusedError
 from ecom_platform.release.machine import Phase
 from ecom_platform.release.state import Definition, State
@@ -18,6 +20,20 @@ def of_spec(shop: Shop) -> Definition:
 def said_by(shop: Shop) -> dict[str, tuple[str, str]]:
     """Version and image of each service, as the spec has them."""
     return {each.name: (each.version, each.image) for each in shop.services}
+
+
+class Wanted(BaseModel):
+    """What a release is to bring. said: what the spec it was read from says, see Live."""
+
+    model_config = ConfigDict(frozen=True)
+
+    definition: Definition
+    said: Mapping[str, tuple[str, str]]
+
+
+def wanted(shop: Shop, version: str = "", images: Mapping[str, str] | None = None) -> Wanted:
+    """See candidate."""
+    return Wanted(definition=candidate(shop, version, images), said=said_by(shop))
 
 
 def candidate(shop: Shop, version: str = "", images: Mapping[str, str] | None = None) -> Definition:

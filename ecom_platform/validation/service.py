@@ -61,7 +61,7 @@ def _version(active: Session, service: Service, instances: tuple[Instance, ...])
     answered = (said.get("instance"), said.get("version"), said.get("colour"))
     return [
         holds(claim, answered in deployed, f"answered {answered}, deployed {sorted(deployed)}"),
-        equal(f"{service.name}: version of the spec", service.version, said.get("version")),
+        equal(f"{service.name}: the version to run", service.version, said.get("version")),
         equal(f"{service.name}: name of the service", service.name, said.get("service")),
     ]
 

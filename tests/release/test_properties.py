@@ -176,8 +176,8 @@ def test_a_contract_migration_that_was_begun_already_forbids_the_way_back() -> N
     begin(made, 1)
     drive(made)
     made.faults = chain(repeat("ok", 2), ["refused"])  # the old colour is retired once more, then the migration fails
-    with pytest.raises(EcomError):
-        ask(made, "contract", 1)
+    ask(made, "contract", 1)
+    assert made.schema == 0
     with pytest.raises(RefusedError, match="was begun"):
         ask(made, "roll back", 1)
     ask(made, "contract", 1)
