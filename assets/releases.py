@@ -1,8 +1,10 @@
 """Stage 6: a new version goes live beside the old one, when the evidence says so, and goes back when it should not."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from assets import validations
 from ecom_platform import keys
@@ -28,7 +30,7 @@ class Wanted(dg.Config):
     """
 
     version: str = ""
-    images: dict[str, str] = {}
+    images: dict[str, str] = Field(default_factory=dict)
     wanted: str = ""
     by: str = SOMEBODY
 
@@ -87,7 +89,7 @@ def _found(journal: Journal) -> tuple[Findings, ReleaseRecord]:
     return findings.findings_of(journal), findings.record_of(journal)
 
 
-def _metadata(record: ReleaseRecord) -> dict[str, object]:
+def _metadata(record: ReleaseRecord) -> dict[str, Any]:
     timeline = dg.MetadataValue.md(findings.timeline_table(record.timeline))
     return {**record.to_metadata(), "timeline": timeline}
 

@@ -46,7 +46,6 @@ _GROUPS = {
     "serviceaccounts": "",
     "events": "",
     "persistentvolumeclaims": "",
-    "configmaps": "",
     "limitranges": "",
     "resourcequotas": "",
     "deployments": "apps/v1",

@@ -53,7 +53,7 @@ class Operator:
 
     @property
     def document(self) -> Document:
-        return self.platform.document(DOCUMENT)
+        return self.platform.shared_document(DOCUMENT)
 
     def read(self) -> State:
         return parsed(self.document.read()[0])
@@ -246,7 +246,7 @@ def _begun(state: State, journal: Journal) -> State:
 
 def as_released(platform: Platform, shop: Shop) -> Shop:
     """The shop as it is to run now; see versions.as_released."""
-    return versions.as_released(shop, parsed(platform.document(DOCUMENT).read()[0]))
+    return versions.as_released(shop, parsed(platform.shared_document(DOCUMENT).read()[0]))
 
 
 def note_deployed(platform: Platform, shop: Shop, service: Service) -> None:
@@ -266,4 +266,4 @@ def note_deployed(platform: Platform, shop: Shop, service: Service) -> None:
         live = Live(definition=definition, spec=said, since=datetime.now(UTC), by="deploy")
         return state.model_copy(update={"live": live})
 
-    written(platform.document(DOCUMENT), change)
+    written(platform.shared_document(DOCUMENT), change)

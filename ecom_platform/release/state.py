@@ -146,7 +146,7 @@ def parsed(text: str) -> State:
 
 def read_state(platform: Platform) -> State:
     """The truth about the shop's releases; a shop that had none has an empty one."""
-    return parsed(platform.document(DOCUMENT).read()[0])
+    return parsed(platform.shared_document(DOCUMENT).read()[0])
 
 
 def noted(journal: Journal, moment: Moment) -> Journal:
