@@ -108,7 +108,10 @@ class Effects:
         from ecom_platform.backup.catalogue_reading import read_catalogue
         from ecom_platform.backup.manifest import Status
 
-        found = read_catalogue(open_store(self._platform.store(store)), shop=self._shop.shop)
+        try:
+            found = read_catalogue(open_store(self._platform.store(store)), shop=self._shop.shop)
+        except MissingError:
+            return []  # nothing was ever stored there
         return [each for each in found.of(f"database/{name}") if each.status is Status.PROVED]
 
     def _task(self, definition: Definition, name: str, task: str) -> Seen:
