@@ -183,9 +183,8 @@ def _show(state: State) -> None:
     click.echo(f"driver    {_driver(state)}")
     for each in journal.timeline:
         spent = "" if each.seconds is None else f"{each.seconds:8.1f} s"
-        click.echo(
-            f"  {each.at:%H:%M:%S}  {each.step:<22} {each.event:<12} {spent:<11} {' '.join(each.said.split())[:100]}".rstrip()
-        )
+        said = " ".join(each.said.split())[:100]
+        click.echo(f"  {each.at:%H:%M:%S}  {each.step:<22} {each.event:<12} {spent:<11} {said}".rstrip())
 
 
 def _driver(state: State) -> str:
