@@ -41,23 +41,22 @@ def dumps(database: DatabaseAccess, folder: Path, rate: float | None, stop: thre
         done.append(float(dump_apart(database, [store], folder / "key", rate)["seconds"]))
 
 
-def p95(url: str) -> float:
-    """Milliseconds, of all requests from their intended start."""
+def p95(url: str, troubles: list[str]) -> float:
+    """Milliseconds, of all requests from their intended start; troubles: what makes it a figure of the machine."""
     result = run_load(steady(url, RATE, SECONDS, scenario="shop"))
-    assert result.errors <= result.requests / 100, f"{result.errors} of {result.requests} requests went wrong"
-    if behind := why_behind(result):
-        print(f"the load was behind: {behind}", file=sys.stderr)
+    if result.errors or (behind := why_behind(result)):
+        troubles.append(f"{result.errors} of {result.requests} requests went wrong" if result.errors else behind)
     found = result.percentiles().p95
     assert found is not None
     return found
 
 
-def beside_dumps(url: str, database: DatabaseAccess, folder: Path, rate: float | None) -> float:
+def beside_dumps(url: str, database: DatabaseAccess, folder: Path, rate: float | None, troubles: list[str]) -> float:
     stop, done = threading.Event(), list[float]()
     dumping = threading.Thread(target=dumps, args=(database, folder, rate, stop, done))
     dumping.start()
     try:
-        return p95(url)
+        return p95(url, troubles)
     finally:
         stop.set()
         dumping.join()
@@ -85,13 +84,14 @@ def shop(orders: int, folder: Path) -> Iterator[tuple[str, DatabaseAccess]]:
 
 def measure(size: Size, folder: Path) -> dict[str, Any]:
     alone: list[float] = []
+    troubles: list[str] = []
     ratios: dict[str, list[float]] = {"throttled": [], "unthrottled": []}
     with shop(size.orders, folder) as (url, database):
-        p95(url)  # the first visit fills the caches
+        p95(url, [])  # the first visit fills the caches
         for number in size.turns():
-            alone.append(p95(url))
-            ratios["throttled"].append(beside_dumps(url, database, folder, BYTES_PER_SECOND) / alone[-1])
-            ratios["unthrottled"].append(beside_dumps(url, database, folder, None) / alone[-1])
+            alone.append(p95(url, troubles))
+            ratios["throttled"].append(beside_dumps(url, database, folder, BYTES_PER_SECOND, troubles) / alone[-1])
+            ratios["unthrottled"].append(beside_dumps(url, database, folder, None, troubles) / alone[-1])
             told = ", ".join(f"{name} {of[-1]:.2f}x" for name, of in ratios.items())
             print(f"round {number + 1}: alone {alone[-1]:.1f} ms, {told}", file=sys.stderr)
     medians = {name: round(statistics.median(found), 3) for name, found in ratios.items()}
@@ -103,7 +103,8 @@ def measure(size: Size, folder: Path) -> dict[str, Any]:
         "all_ratios": {name: [round(each, 2) for each in found] for name, found in ratios.items()},
         "dump_bytes_per_second": BYTES_PER_SECOND,
         "goal": GOAL,
-        "met": medians["throttled"] <= GOAL,
+        "troubles": troubles,
+        "met": medians["throttled"] <= GOAL and not troubles,
     }
 
 

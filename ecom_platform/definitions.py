@@ -9,7 +9,18 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from assets import backups, benchmarks, deployments, drills, releases, reports, restore_to, restores, validations
+from assets import (
+    backups,
+    benchmarks,
+    change_keys,
+    deployments,
+    drills,
+    releases,
+    reports,
+    restore_to,
+    restores,
+    validations,
+)
 from ecom_platform.resources import NotifierResource, PlatformsResource
 from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
@@ -63,6 +74,8 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
         jobs.append(restore_to.build_job(shop, prefix=prefix))
     if assets.get("releases"):
         jobs.append(releases.build_control(shop, prefix=prefix))
+    if shop.stores:
+        jobs.append(change_keys.build_job(shop, prefix=prefix))
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     schedules = cron_table.build(shop, by_row, settings.environment)
     return dg.Definitions(

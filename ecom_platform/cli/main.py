@@ -25,6 +25,7 @@ VERBS = {
     "restore": "backup_verbs:restore",
     "hold": "backup_verbs:hold",
     "unhold": "backup_verbs:unhold",
+    "keys": "keys_verbs:keys",
     "retention": "retention_verbs:retention",
     "release": "release_verbs:release",
     "bench": "bench_verbs:bench",

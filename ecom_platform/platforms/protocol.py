@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from ecom_platform.backup.keyring import KeyRing
 from ecom_platform.clients.commands import Completed
 from ecom_platform.errors import BusyError, RefusedError
 from ecom_platform.load.resources import Sampler
@@ -154,6 +155,9 @@ class Platform(Protocol):
 
     def drills(self) -> Path:
         """The folder where drills keep their copies, ledgers and state, made if it is not there."""
+
+    def keyring(self) -> KeyRing:
+        """The keys of the shop's backups, to be changed."""
 
     def recipients(self) -> tuple[str, ...]:
         """age public keys that can open new backups."""

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,35 +16,18 @@ from ecom_platform.backup.catalogue import record_proof, snapshots
 from ecom_platform.backup.dump import dump_database
 from ecom_platform.backup.manifest import Manifest
 from ecom_platform.backup.signing import ensure_signing_key
-from ecom_platform.cli.main import main
 from ecom_platform.clients.objects import open_store
 from ecom_platform.clients.sql import url_with_password
 from ecom_platform.platforms.opening import open_platform
 from ecom_platform.platforms.protocol import DatabaseAccess, Platform
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
+from tests.backup.program import Ecom
 from tests.backup.servers import Postgres
 
 
-@dataclass
-class Ecom:
-    """The program's own entry, in this process: quicker than one process for each call."""
-
-    folder: Path
-    capture: pytest.CaptureFixture[str]
-    patch: pytest.MonkeyPatch
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """(exit code, standard output, standard error)"""
-        self.patch.setattr(sys, "argv", ["ecom", *arguments])
-        self.capture.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as ending:
-            code = int(ending.code or 0)
-        said = self.capture.readouterr()
-        return code, said.out, said.err
+class Judge(Ecom):
+    """`ecom retention plan` over a list."""
 
     def judge(self, snapshots: object, policy: object, *options: str) -> tuple[int, str, str]:
         given, rules = self.folder / "snapshots.json", self.folder / "policy.json"
@@ -55,8 +37,8 @@ class Ecom:
 
 
 @pytest.fixture
-def ecom(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ecom:
-    return Ecom(tmp_path, capsys, monkeypatch)
+def ecom(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Judge:
+    return Judge(tmp_path, capsys, monkeypatch)
 
 
 SNAPSHOTS: list[dict[str, Any]] = [
@@ -66,7 +48,7 @@ SNAPSHOTS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_list_is_judged_by_a_policy(ecom: Ecom) -> None:
+def test_a_list_is_judged_by_a_policy(ecom: Judge) -> None:
     code, out, err = ecom.judge(SNAPSHOTS, {"keep-last": 1, "keep-tag": [["release"]]}, "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {
@@ -75,14 +57,14 @@ def test_a_list_is_judged_by_a_policy(ecom: Ecom) -> None:
     }
 
 
-def test_without_json_a_person_can_read_it(ecom: Ecom) -> None:
+def test_without_json_a_person_can_read_it(ecom: Judge) -> None:
     code, out, _ = ecom.judge(SNAPSHOTS, {"keep-last": 2})
     assert code == 0
     assert "remove  a  no rule keeps it" in out
     assert out.endswith("2 kept, 1 removed\n")
 
 
-def test_an_empty_policy_removes_nothing_and_says_so(ecom: Ecom) -> None:
+def test_an_empty_policy_removes_nothing_and_says_so(ecom: Judge) -> None:
     code, out, err = ecom.judge(SNAPSHOTS, {}, "--json")
     assert code == 0
     assert json.loads(out)["remove"] == []
@@ -104,14 +86,14 @@ def test_an_empty_policy_removes_nothing_and_says_so(ecom: Ecom) -> None:
     ],
 )
 def test_a_mistake_is_one_clear_error_with_exit_code_2(
-    ecom: Ecom, snapshots: object, policy: object, said: str
+    ecom: Judge, snapshots: object, policy: object, said: str
 ) -> None:
     code, out, err = ecom.judge(snapshots, policy, "--json")
     assert (code, out) == (2, "")
     assert said in err
 
 
-def test_input_needs_a_policy(ecom: Ecom, tmp_path: Path) -> None:
+def test_input_needs_a_policy(ecom: Judge, tmp_path: Path) -> None:
     given = tmp_path / "snapshots.json"
     given.write_text("[]")
     code, _, err = ecom.run("retention", "plan", "--input", str(given))
@@ -146,7 +128,7 @@ encryption: {managed: true}
 
 
 def test_the_stores_of_a_spec_are_planned_and_applied(
-    ecom: Ecom, postgres_server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ecom: Judge, postgres_server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecom_platform.backup.keyring import KeyRing
 from ecom_platform.errors import ConfigurationError, MissingError
-from ecom_platform.platforms.local import keys, read_paths
+from ecom_platform.platforms.local import read_paths
 from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import DagsterHome
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
@@ -68,14 +69,14 @@ class Data:
         make_enterable(self.layout.state)
         return make_enterable(self.layout.drills)
 
+    def keyring(self) -> KeyRing:
+        return KeyRing(self.layout.secrets, self.layout.recipients, self.shop.encryption)
+
     def recipients(self) -> tuple[str, ...]:
-        managed = (keys.recipient(self.layout),) if self.shop.encryption.managed else ()
-        return (*self.shop.encryption.recipients, *managed)
+        return self.keyring().recipients()
 
     def identities(self) -> tuple[str, ...]:
-        own = self.shop.encryption.identity
-        managed = (keys.identity(self.layout),) if self.shop.encryption.managed else ()
-        return (*((resolve(own, "the encryption identity"),) if own else ()), *managed)
+        return self.keyring().identities()
 
     def signing_key(self) -> Path:
         from ecom_platform.backup.signing import ensure_signing_key

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from ecom_platform.backup.keyring import KeyRing
 from ecom_platform.clients.supervisor import replace_text
 from ecom_platform.errors import MissingError
-from ecom_platform.platforms.local import keys
 from ecom_platform.platforms.local.layout import Layout, make_private
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.postgres import Postgres, role_name
@@ -103,14 +103,14 @@ class Data:
     def folder(self, name: str) -> Path:
         return make_private(self.layout.folders / name)
 
+    def keyring(self) -> KeyRing:
+        return KeyRing(self.layout.secrets, self.layout.recipients, self.shop.encryption)
+
     def recipients(self) -> tuple[str, ...]:
-        managed = (keys.recipient(self.layout),) if self.shop.encryption.managed else ()
-        return (*self.shop.encryption.recipients, *managed)
+        return self.keyring().recipients()
 
     def identities(self) -> tuple[str, ...]:
-        own = self.shop.encryption.identity
-        managed = (keys.identity(self.layout),) if self.shop.encryption.managed else ()
-        return (*((resolve(own, "the encryption identity"),) if own else ()), *managed)
+        return self.keyring().identities()
 
     def signing_key(self) -> Path:
         from ecom_platform.backup.signing import ensure_signing_key

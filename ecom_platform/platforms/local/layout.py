@@ -71,6 +71,11 @@ class Layout:
         return self._below("documents")
 
     @property
+    def recipients(self) -> Path:
+        """Public keys, so not among the secrets."""
+        return self._below("recipients")
+
+    @property
     def reports(self) -> Path:
         return self._below("reports")
 

@@ -24,7 +24,7 @@ def of(layout: Layout, shop: Shop) -> list[str]:
         path = store.url.removeprefix("file:").removeprefix("//")
         if store.url.startswith("file:") and not Path(path).is_absolute():
             found.append(_line(layout.state / path, f"backups in the store {name}"))
-    if (layout.secrets / "age-identity").exists():
+    if any(layout.secrets.glob("age-identity*")):
         found.append("the encryption key: every backup made with it can never be read again, wherever it lies")
     return [each for each in found if each]
 

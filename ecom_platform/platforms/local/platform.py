@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from ecom_platform.backup.keyring import KeyRing
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.clients.web import session
 from ecom_platform.errors import (
@@ -22,7 +23,7 @@ from ecom_platform.errors import (
 )
 from ecom_platform.load.resources import Sampler, TheseProcesses
 from ecom_platform.platforms import replacement
-from ecom_platform.platforms.local import keys, losses, read_paths
+from ecom_platform.platforms.local import losses, read_paths
 from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
 from ecom_platform.platforms.local.data import Data
@@ -95,7 +96,7 @@ class LocalPlatform:
         with self._life.alone("`ecom up`", progress), _as_preflight():
             self.ports.choose([*self._purposes(), *([WEBSERVER] if location else [])])
             if self.shop.encryption.managed:
-                keys.identity(self.layout)
+                self.data.recipients()
             self._life.bring_up(lambda: self._all_parts(location), progress)
 
     def _all_parts(self, location: Settings | None) -> list[Part]:
@@ -305,6 +306,9 @@ class LocalPlatform:
     def drills(self) -> Path:
         """Root's may be entered, as above: copies of the shop run below it."""
         return make_enterable(self.layout.drills)
+
+    def keyring(self) -> KeyRing:
+        return self.data.keyring()
 
     def recipients(self) -> tuple[str, ...]:
         return self.data.recipients()
