@@ -25,7 +25,7 @@ from ecom_platform.resources import NotifierResource, PlatformsResource
 from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
-from jobs import table
+from jobs import alert_ok, table
 from schedules import cron_table, missed, sensors
 
 STAGES = {
@@ -76,6 +76,7 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
         jobs.append(releases.build_control(shop, prefix=prefix))
     if shop.stores:
         jobs.append(change_keys.build_job(shop, prefix=prefix))
+    jobs.append(alert_ok.build_job(shop, prefix=prefix))
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     schedules = cron_table.build(shop, by_row, settings.environment)
     return dg.Definitions(

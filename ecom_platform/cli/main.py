@@ -31,6 +31,8 @@ VERBS = {
     "bench": "bench_verbs:bench",
     "drill": "drill_verbs:drill",
     "report": "report_verbs:report",
+    "alerts": "alerts_verb:alerts",
+    "metrics": "metrics_verb:metrics",
     "doctor": "doctor:doctor",
 }
 """Each verb's module and name below ecom_platform.cli; imported when it is asked for, so --help is quick."""

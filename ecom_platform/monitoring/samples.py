@@ -32,7 +32,7 @@ METRICS: Mapping[str, str] = {
     "ecom_job_last_run_timestamp_seconds": "When the newest run of the job that is over ended, by its end.",
     "ecom_daemon_healthy": "1 when the daemon has sent a heartbeat of late, else 0.",
     "ecom_schedule_due_timestamp_seconds": "When the schedule ought to have ticked last.",
-    "ecom_schedule_tick_timestamp_seconds": "When the schedule ticked last.",
+    "ecom_schedule_tick_timestamp_seconds": "When the schedule ticked last, or its job was started since.",
     "ecom_schedule_tick_failed": "1 when the newest tick of the schedule failed, else 0.",
     "ecom_sensor_tick_timestamp_seconds": "When the sensor ticked last.",
     "ecom_sensor_tick_failed": "1 when the newest tick of the sensor failed, else 0.",

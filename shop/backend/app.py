@@ -36,6 +36,7 @@ def build(config: Config) -> ASGIApp:
 def application(config: Config, metrics: Metrics) -> Starlette:
     """The routes and how their errors are told, without the measuring around them."""
     database = Database(config)
+    metrics.watch(database)
     passwords = Passwords()
 
     @asynccontextmanager

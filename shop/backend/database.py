@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -55,6 +55,21 @@ class Database:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._pool: asyncpg.Pool | None = None
+        self.on_query: Callable[[float], None] | None = None
+        """Told the seconds of each statement that ended well."""
+        self.on_trouble: Callable[[str], None] | None = None
+        """Told the code of each trouble that a request met."""
+
+    @property
+    def most_connections(self) -> int:
+        return self._config.pool_size
+
+    def connections(self) -> tuple[int, int]:
+        """Busy and idle ones; none before open()."""
+        if self._pool is None:
+            return 0, 0
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
 
     async def open(self) -> None:
         self._pool = await asyncpg.create_pool(
@@ -67,6 +82,7 @@ class Database:
             max_inactive_connection_lifetime=60.0,
             # The default reset costs a round trip per request; nothing here changes a session's settings.
             reset=_no_reset,
+            init=self._listen,
             server_settings={
                 "application_name": f"shop-{self._config.instance}"[:63],
                 "statement_timeout": "5s",
@@ -76,6 +92,14 @@ class Database:
                 "TimeZone": "UTC",
             },
         )
+
+    async def _listen(self, connection: Connection) -> None:
+        if self.on_query is not None:
+            connection.add_query_logger(self._note)
+
+    def _note(self, query: asyncpg.connection.LoggedQuery) -> None:
+        if self.on_query is not None and query.exception is None:
+            self.on_query(query.elapsed)
 
     async def close(self) -> None:
         if self._pool is None:
@@ -98,7 +122,7 @@ class Database:
         except DataError:  # ours: an argument that does not fit its statement
             raise
         except _TROUBLE as error:
-            raise _told(error) from error
+            raise self._told(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -117,7 +141,7 @@ class Database:
         except DataError:  # ours: an argument that does not fit its statement
             raise
         except _TROUBLE as error:
-            raise _told(error) from error
+            raise self._told(error) from error
         return found
 
     async def row(self, sql: str, *arguments: object) -> Row | None:
@@ -134,6 +158,12 @@ class Database:
     async def _release(self, connection: Connection) -> None:
         assert self._pool is not None
         await self._pool.release(connection, timeout=ACQUIRE_SECONDS)
+
+    def _told(self, error: Exception) -> ApiError:
+        told = _told(error)
+        if self.on_trouble is not None:
+            self.on_trouble(told.code)
+        return told
 
 
 async def _no_reset(_connection: Connection) -> None:

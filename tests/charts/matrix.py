@@ -7,8 +7,8 @@ from tests.charts.walls import Pod
 SHOP, PLATFORM, OUTSIDE = "shop", "platform", "outside"
 """Namespaces by role; their real names are the caller's."""
 
-HTTP, POSTGRESQL, WEBSERVER, GRPC, S3 = 8080, 5432, 3000, 4000, 8333
-PORTS = (HTTP, POSTGRESQL, WEBSERVER, GRPC, S3)
+HTTP, POSTGRESQL, WEBSERVER, GRPC, S3, METRICS = 8080, 5432, 3000, 4000, 8333, 9464
+PORTS = (HTTP, POSTGRESQL, WEBSERVER, GRPC, S3, METRICS)
 
 _SHOP = {"app.kubernetes.io/name": "shop", "app.kubernetes.io/instance": "shop"}
 _OURS = {"app.kubernetes.io/name": "ecom-platform", "app.kubernetes.io/instance": "platform"}
@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
     "webserver": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "webserver"}),
     "daemon": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "daemon"}),
     "code-location": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "code-location"}),
+    "metrics": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "metrics"}),
     "run": (PLATFORM, {**_RUN, "ecom/shop-access": "yes"}),
     "dagster-database": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "database"}),
     "seaweedfs": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "seaweedfs"}),
@@ -44,9 +45,13 @@ PASSES: frozenset[tuple[str, str, int]] = frozenset(
     + [(f"frontend-{colour}", f"backend-{colour}", HTTP) for colour in ("blue", "green")]
     + [("run", f"backend-{colour}", HTTP) for colour in ("blue", "green")]
     + [(source, "database", POSTGRESQL) for source in ("backend-blue", "backend-green", "migration", "run")]
-    + [(source, "dagster-database", POSTGRESQL) for source in ("webserver", "daemon", "code-location", "run")]
+    + [
+        (source, "dagster-database", POSTGRESQL)
+        for source in ("webserver", "daemon", "code-location", "metrics", "run")
+    ]
     + [(source, "code-location", GRPC) for source in ("webserver", "daemon")]
     + [("client", "webserver", WEBSERVER), ("run", "seaweedfs", S3)]
+    + [("client", "metrics", METRICS), ("metrics", "seaweedfs", S3)]
 )
 
 
@@ -60,7 +65,8 @@ def shop_sets(namespaces: dict[str, str]) -> tuple[str, ...]:
 
 def platform_sets(namespaces: dict[str, str]) -> tuple[str, ...]:
     """--set arguments of the platform's chart that name the namespaces of the matrix."""
-    return (*_client("webserver.clients", namespaces), f"shop.namespace={namespaces[SHOP]}")
+    walls = (*_client("webserver.clients", namespaces), *_client("networkPolicies.monitoring", namespaces))
+    return (*walls, f"shop.namespace={namespaces[SHOP]}")
 
 
 def _client(path: str, namespaces: dict[str, str]) -> tuple[str, str]:

@@ -60,7 +60,7 @@ def test_every_pod_is_hardened(file: str) -> None:
 @pytest.mark.parametrize("file", VALUES_FILES["platform"])
 def test_every_pod_that_serves_has_three_probes(file: str) -> None:
     pods = dict(render("platform", *ALL, files=(file,)).pods())
-    assert len(pods) == 5
+    assert len(pods) == 6
     assert {name: missing_probes(pod) for name, pod in pods.items() if missing_probes(pod)} == {}
 
 
@@ -99,6 +99,17 @@ def test_the_pod_of_a_restore_gets_the_identity_by_its_jobs_tag() -> None:
     assert "ecom-identity" in {each.secret.secret_name for each in pod.volumes if each.secret}
     assert {"/tmp", "/run/secrets/ecom/identity"} <= {each.mount_path for each in pod.containers[0].volume_mounts}
     assert weaknesses(pod) == []
+
+
+def test_the_exporter_reads_and_holds_nothing_that_opens_or_changes() -> None:
+    chart = render("platform", "secrets.metrics.store=ecom-store-reader", "secrets.runs.signing=ecom-signing")
+    pod = dict(chart.pods())["Deployment/metrics"]
+    assert {each.secret.secret_name for each in pod.volumes if each.secret} == {"ecom-store-reader"}
+    assert pod.automount_service_account_token is False
+    assert "metrics" not in chart.of("Role")
+    persistent = dict(render("platform", "state.persistence.enabled=true").pods())["Deployment/metrics"]
+    assert {each.name: each.read_only for each in persistent.containers[0].volume_mounts}["state"] is True
+    assert "Deployment/metrics" not in dict(render("platform", "metrics.enabled=false").pods())
 
 
 @pytest.mark.parametrize(

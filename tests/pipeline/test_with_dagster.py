@@ -14,7 +14,9 @@ from ecom_platform.clients.web import session
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.settings import ROOT
 from tests.browser import picture, watched
+from tests.monitoring.prometheus import queries_of_everything, running_prometheus
 from tests.pipeline.conftest import Pipeline, Receiver
+from tests.waiting import wait_until
 
 PATIENCE = 60_000  # ms: a first page of the UI on a busy machine
 
@@ -151,6 +153,32 @@ def test_dagsters_own_launch_works_with_the_workspace_of_the_repository(pipeline
     )
     assert done.returncode == 0, done.stderr
     assert wait_for_run(ui, "report", known)
+
+
+def test_a_real_prometheus_has_data_for_every_panel_and_every_rule(pipeline: Pipeline, ui: str, tmp_path: Path) -> None:
+    platform = pipeline.platform
+    backend = pipeline.shop.service("backend")
+    colour = platform.live_colour(backend)
+    assert colour is not None
+    targets = {
+        "shop": [each.url.removeprefix("http://") for each in platform.instances(backend, colour)],
+        "ecom-platform": [platform.dagster.metrics_address.removeprefix("http://")],
+    }
+    wanted = queries_of_everything(pipeline.shop.thresholds)
+    lacking = set(wanted)
+
+    def all_have_data() -> bool:
+        with session(platform.address(pipeline.shop.front_door, "active"), seconds=20) as visitor:
+            visitor.get("/api/products?limit=5")
+        lacking.difference_update([each for each in lacking if prometheus.query(wanted[each])])
+        return not lacking
+
+    with running_prometheus(tmp_path, targets) as prometheus:
+        try:
+            wait_until(all_have_data, seconds=90, what="every panel and rule has data", every=1)
+        except AssertionError as error:
+            raise AssertionError(f"no data: {[f'{each}: {wanted[each]}' for each in sorted(lacking)]}") from error
+        assert set(prometheus.rules().values()) == {"ok"}
 
 
 def test_up_mends_what_was_killed(pipeline: Pipeline, ui: str) -> None:

@@ -96,7 +96,7 @@ def test_a_changed_spec_is_loaded_by_the_next_up(platform: LocalPlatform, settin
     before = {each.name: each.pid for each in platform.status()}
     platform.up(location=settings)
     after = {each.name: each.pid for each in platform.status()}
-    assert {name for name in after if after[name] != before[name]} == {"code-location"}
+    assert {name for name in after if after[name] != before[name]} == {"code-location", "metrics"}
     run = DagsterApi(platform.dagster.address).launch("validate", config={}, tags={})
     assert run
 

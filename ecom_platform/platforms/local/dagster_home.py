@@ -1,4 +1,5 @@
-"""Dagster on this machine: its home with dagster.yaml, and three processes that share one code server.
+"""Dagster on this machine: its home with dagster.yaml, three processes that share one code server, and the exporter
+of the platform's metrics, which reads what they recorded.
 
 One explicit code server: the webserver and the daemon would each start one of their own. Nothing
 here imports Dagster; it is started, and asked over HTTP.
@@ -26,7 +27,9 @@ from ecom_platform.platforms.local.parts import Part
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.settings import ROOT, Settings
 
-CODE, WEBSERVER, DAEMON = "code-location", "webserver", "daemon"
+CODE, WEBSERVER, DAEMON, METRICS = "code-location", "webserver", "daemon", "metrics"
+DOORS = (WEBSERVER, METRICS)
+"""Those that have a port."""
 LOCATION = "ecom_platform"
 MODULE = ("--module-name", "ecom_platform.definitions", "--attribute", "defs", "--use-python-environment-entry-point")
 
@@ -121,7 +124,32 @@ class DagsterHome:
                 before=self._refuse_taken,
             ),
             Part(self._program(DAEMON, (*daemon, *shown), settings), ready=self._daemon_beats, after=(CODE,)),
+            self._metrics(settings),
         )
+
+    def _metrics(self, settings: Settings) -> Part:
+        """Beside Dagster and not in it, so that it can say that a daemon is dead."""
+        port = str(self.ports.of(METRICS))
+        command = ("ecom_platform.cli", "--spec", str(settings.specs[0]), "metrics", "--tell", "--port", port)
+        return Part(
+            self._program(METRICS, command, settings),
+            ready=self._metrics_answer,
+            # Dagster's storage is made by the webserver; two that make it at once get in each other's way.
+            after=(WEBSERVER,),
+            before=lambda: self.ports.refuse_taken(METRICS),
+            essential=False,
+        )
+
+    @property
+    def metrics_address(self) -> str:
+        return f"http://127.0.0.1:{self.ports.of(METRICS)}"
+
+    def _metrics_answer(self) -> bool:
+        try:
+            with session(self.metrics_address, seconds=5) as client:
+                return client.get("/healthz").status == 200
+        except UnreachableError:
+            return False
 
     def _program(self, name: str, module: tuple[str, ...], settings: Settings) -> Program:
         environment = {
@@ -131,7 +159,11 @@ class DagsterHome:
             "ECOM_STATE": str(settings.state),
         }
         # A changed spec is another program, so that `ecom up` loads it.
-        about = {str(each): hashlib.sha256(each.read_bytes()).hexdigest() for each in settings.specs if name == CODE}
+        about = {
+            str(each): hashlib.sha256(each.read_bytes()).hexdigest()
+            for each in settings.specs
+            if name in (CODE, METRICS)
+        }
         argv = (sys.executable, "-m", *module)
         return Program(name, argv, str(ROOT), environment, stop_group=True, stop_seconds=10, about=about)
 

@@ -24,7 +24,7 @@ from ecom_platform.platforms.local.parts import Part, Parts, Progress
 WAIT_SECONDS = 60.0
 """How long a second `ecom up` waits for the first, which takes at most about that."""
 
-STOP_ORDER = (("daemon", "webserver", "code-location"), (), ("switch",), ("s3", "postgres"))
+STOP_ORDER = (("daemon", "webserver", "code-location", "metrics"), (), ("switch",), ("s3", "postgres"))
 """Who ends first; the empty place is for the shop's services. Together where nobody needs the other."""
 
 LEFTOVER_SECONDS = 10.0

@@ -25,7 +25,8 @@ from ecom_platform.load.resources import Sampler, TheseProcesses
 from ecom_platform.platforms import replacement
 from ecom_platform.platforms.local import losses, read_paths
 from ecom_platform.platforms.local.commands import program
-from ecom_platform.platforms.local.dagster_home import WEBSERVER, DagsterHome
+from ecom_platform.platforms.local.dagster_home import DOORS as DAGSTER_DOORS
+from ecom_platform.platforms.local.dagster_home import METRICS, WEBSERVER, DagsterHome
 from ecom_platform.platforms.local.data import Data
 from ecom_platform.platforms.local.document import FileDocument
 from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
@@ -94,7 +95,7 @@ class LocalPlatform:
         Raises PreflightError, PartFailed, DeadlineExceeded, or BusyError if another one is at work.
         """
         with self._life.alone("`ecom up`", progress), _as_preflight():
-            self.ports.choose([*self._purposes(), *([WEBSERVER] if location else [])])
+            self.ports.choose([*self._purposes(), *(DAGSTER_DOORS if location else ())])
             if self.shop.encryption.managed:
                 self.data.recipients()
             self._life.bring_up(lambda: self._all_parts(location), progress)
@@ -138,6 +139,8 @@ class LocalPlatform:
         places = {"state": str(self.layout.state), "logs": str(self.layout.logs)}
         if WEBSERVER in ports:
             places["dagster"] = self.dagster.address
+        if METRICS in ports:
+            places["metrics"] = f"{self.dagster.metrics_address}/metrics"
         if self.shop.services:
             places["shop"] = self.address(self.shop.front_door, "active")
             places["preview"] = self.address(self.shop.front_door, "preview")
