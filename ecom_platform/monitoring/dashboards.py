@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from ecom_platform.monitoring.panels import Board, Panel
@@ -13,6 +14,13 @@ DATASOURCE = "datasource"
 
 
 def dashboard_json(board: Board) -> str:
+    """In Grafana's first schema, which every version reads; the second, which the builders prefer, begins with 12."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Prefer using dashboardv2", category=DeprecationWarning)
+        return _dashboard_json(board)
+
+
+def _dashboard_json(board: Board) -> str:
     from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, Row
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
