@@ -6,8 +6,19 @@ INSTALLED := .venv/installed
 ECOM := $(BIN)/ecom
 TOOLS := .tools/installed
 
+# Of a pipeline: which shop, where its images are, which build. `latest` is refused everywhere.
+SPEC ?= specs/ecommerce-kubernetes.yaml
+REPOSITORY ?= ecom
+TAG ?= $(shell git rev-parse --short=12 HEAD)
+ON = $(ECOM) --spec $(SPEC)
+# What a release brings; empty (IMAGES=) for a shop whose services are commands and not images.
+IMAGES ?= $(foreach name,backend frontend,--image $(name)=$(REPOSITORY)/$(name):$(TAG))
+# Trivy, by its digest: its own tags were moved by strangers once.
+TRIVY ?= docker run --rm --volume /var/run/docker.sock:/var/run/docker.sock --volume $(CURDIR)/build:/build \
+	docker.io/aquasec/trivy:0.74.0@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969
+
 .PHONY: help install check format test torture test-cluster deploy demo drills bench monitoring lock clean
-.PHONY: tools gates manifests scan pipelines
+.PHONY: tools gates manifests scan pipelines images trivy scan-images staging production
 
 help:
 	@echo "make demo          the whole story once, on this machine"
@@ -15,6 +26,10 @@ help:
 	@echo "make drills        every disaster, rehearsed on a copy of the shop with a stopwatch"
 	@echo "make check         format, lint, types, layers"
 	@echo "make gates         manifests against Kubernetes' schemas, scans, pipelines"
+	@echo "make images        build the images REPOSITORY/NAME:TAG, and push them where PUSH says how"
+	@echo "make scan-images   judge what \`make trivy\` wrote about them"
+	@echo "make staging       deploy, validate, load-test the shop of SPEC, as a pipeline does"
+	@echo "make production    back up, prove the backup, release the build TAG, validate"
 	@echo "make bench         the speed goals, as ratios"
 	@echo "make torture       kill -9 a hundred times in a backup's life; a store that is away for a minute"
 	@echo "make test-cluster  tests on the Kubernetes that KUBECONFIG names"
@@ -60,6 +75,36 @@ scan: $(TOOLS)
 
 pipelines: $(TOOLS) .tools/bin/actionlint
 	$(BIN)/python -m gates pipelines
+
+images:
+	REPOSITORY=$(REPOSITORY) k8s/images/build $(TAG)
+
+trivy:
+	mkdir -p build/trivy build/sarif
+	for image in backend frontend platform; do \
+		$(TRIVY) image --quiet --scanners vuln,secret --format json --output /build/trivy/$$image.json \
+			$(REPOSITORY)/$$image:$(TAG) && \
+		$(TRIVY) convert --format sarif --output /build/sarif/$$image.sarif /build/trivy/$$image.json || exit 1; done
+
+scan-images: $(INSTALLED)
+	$(BIN)/python -m gates images
+
+# An environment that is not there is made, one that is there is mended; then the build is released into it.
+staging: $(INSTALLED)
+	$(ON) up
+	$(ON) launch deploy
+	$(ON) launch backup
+	$(ON) launch verify_restore
+	$(ON) release start $(IMAGES)
+	$(ON) launch validate
+	$(ON) launch benchmark
+
+# A release begins only with a verified backup, watches itself, and goes back by itself.
+production: $(INSTALLED)
+	$(ON) launch backup
+	$(ON) launch verify_restore
+	$(ON) release start $(IMAGES)
+	$(ON) launch validate
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -12,7 +12,7 @@ from gates.findings import exit_code
 
 GATES: dict[str, Callable[[], list[Verdict]]] = {
     "manifests": lambda: manifests.examine(scan.reasons()),
-    "scan": lambda: [*scan.manifests(scan.reasons()), *scan.dockerfiles(scan.reasons())],
+    "scan": lambda: scan.files(scan.reasons()),
     "images": lambda: scan.images(scan.reasons()),
     "pipelines": pipelines.examine,
 }

@@ -20,13 +20,14 @@ from referencing.jsonschema import DRAFT202012
 
 from ecom_platform.errors import CommandFailed, PreflightError
 from ecom_platform.settings import ROOT
-from ecom_platform.verdicts import Verdict, failed, inconclusive
+from ecom_platform.verdicts import Verdict, failed, holds, inconclusive
 from gates import findings
 from gates.findings import Finding, Judged, Reason
-from gates.rendering import CHARTS, Document, every_rendering, read, values_files
+from gates.rendering import CHARTS, Document, every_rendering, lint, read, values_files
 from gates.tools import TOOLS
 
 SCHEMAS = "lib/python*/site-packages/kubernetes_validate/kubernetes-json-schema"
+LINT = "helm lint finds nothing, with every values file"
 CLAIM = "every object fits the schema of every Kubernetes that the README names"
 SUPPORTED = re.compile(r"Kubernetes 1\.(\d+) to 1\.(\d+)")
 
@@ -93,6 +94,7 @@ def examine(reasons: list[Reason], charts: Path = CHARTS) -> list[Verdict]:
     """Render and validate; everything that is not as it should be, or one verdict that says how much was seen."""
     found: list[Finding] = []
     looked_at = 0
+    words = list(lint(charts))
     if not values_files(charts):
         return [inconclusive(CLAIM, f"there is no chart in {charts}")]
     for version in supported():
@@ -104,4 +106,5 @@ def examine(reasons: list[Reason], charts: Path = CHARTS) -> list[Verdict]:
         looked_at += len(documents)
         found += faults_of(documents, schemas, version)
     judged: Judged = findings.judge(found, [each for each in reasons if each.tool == "schema"])
-    return findings.verdicts(CLAIM, judged, looked_at=looked_at)
+    linted = [holds(LINT, not words, "; ".join(words) or f"{len(values_files(charts))} of them")]
+    return [*linted, *findings.verdicts(CLAIM, judged, looked_at=looked_at)]

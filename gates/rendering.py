@@ -74,6 +74,16 @@ def render(chart: str, file: Path, version: str, charts: Path = CHARTS) -> str:
     return done.stdout
 
 
+def lint(charts: Path = CHARTS) -> Iterator[str]:
+    """What `helm lint --strict` says of each chart and values file where it is not content."""
+    for chart, file in values_files(charts):
+        done = run(
+            [helm(), "lint", "--strict", "--quiet", charts / chart, "--values", file], timeout=HELM_SECONDS, check=False
+        )
+        if done.code != 0:
+            yield f"{source_of(chart, file, charts)}: {(done.stdout + done.stderr).strip()[-500:]}"
+
+
 def read(text: str, source: str) -> list[Document]:
     """The objects in YAML text; yaml.YAMLError where it is none, or where a name stands twice."""
     return [Document(source, each) for each in yaml.load_all(text, Loader=_Strict) if each]

@@ -24,23 +24,22 @@ def reasons(path: Path = REASONS) -> list[Reason]:
     return [Reason(**each) for each in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
 
-def manifests(known: Sequence[Reason], charts: Path = CHARTS, build: Path = BUILD) -> list[Verdict]:
-    """checkov over every rendering for the newest Kubernetes."""
-    folder = build / "manifests"
+def files(
+    known: Sequence[Reason], charts: Path = CHARTS, images: Path = IMAGES, build: Path = BUILD
+) -> list[Verdict]:
+    """checkov over every rendering for the newest Kubernetes and over the Dockerfiles; hadolint over these."""
+    folder = build / "scan"
     shutil.rmtree(folder, ignore_errors=True)
-    render_into(folder, f"{supported()[-1]}.0", charts)
-    return judged(
-        "manifests", "checkov-kubernetes", checkov(folder, "kubernetes", build / "sarif" / "manifests"), known
-    )
-
-
-def dockerfiles(known: Sequence[Reason], images: Path = IMAGES, build: Path = BUILD) -> list[Verdict]:
-    """checkov and hadolint over the Dockerfiles."""
-    hardening = checkov(images, "dockerfile", build / "sarif" / "dockerfiles")
-    habits = hadolint(sorted(images.glob("*/Dockerfile")), images)
+    render_into(folder / "charts", f"{supported()[-1]}.0", charts)
+    dockerfiles = sorted(images.glob("*/Dockerfile"))
+    for each in dockerfiles:
+        copy = folder / "images" / each.relative_to(images)
+        copy.parent.mkdir(parents=True)
+        shutil.copy(each, copy)
+    weak = checkov(folder, build / "sarif" / "files")
     return [
-        *judged("Dockerfiles", "checkov-dockerfile", hardening, known),
-        *judged("Dockerfiles", "hadolint", habits, known),
+        *judged("manifests and Dockerfiles", "checkov", weak, known),
+        *judged("Dockerfiles", "hadolint", hadolint(dockerfiles, images), known),
     ]
 
 

@@ -139,4 +139,4 @@ def test_no_chart_at_all_is_inconclusive(tmp_path: Path) -> None:
 
 
 def test_ci_runs_the_gates() -> None:
-    assert "\nmake manifests scan" in (ROOT / ".ci" / "run").read_text()
+    assert "\nmake gates\n" in (ROOT / ".ci" / "run").read_text()
