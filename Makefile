@@ -11,8 +11,8 @@ SPEC ?= specs/ecommerce-kubernetes.yaml
 REPOSITORY ?= ecom
 TAG ?= $(shell git rev-parse --short=12 HEAD)
 ON = $(ECOM) --spec $(SPEC)
-# What a release brings; empty (IMAGES=) for a shop whose services are commands and not images.
-IMAGES ?= $(foreach name,backend frontend,--image $(name)=$(REPOSITORY)/$(name):$(TAG))
+# What a release brings: the build's images; of a shop whose services are commands, RELEASE='--version 1.1.0'.
+RELEASE ?= $(foreach name,backend frontend,--image $(name)=$(REPOSITORY)/$(name):$(TAG))
 # Trivy, by its digest: its own tags were moved by strangers once.
 TRIVY ?= docker run --rm --volume /var/run/docker.sock:/var/run/docker.sock --volume $(CURDIR)/build:/build \
 	docker.io/aquasec/trivy:0.74.0@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969
@@ -95,7 +95,7 @@ staging: $(INSTALLED)
 	$(ON) launch deploy
 	$(ON) launch backup
 	$(ON) launch verify_restore
-	$(ON) release start $(IMAGES)
+	$(ON) release start $(RELEASE)
 	$(ON) launch validate
 	$(ON) launch benchmark
 
@@ -103,7 +103,7 @@ staging: $(INSTALLED)
 production: $(INSTALLED)
 	$(ON) launch backup
 	$(ON) launch verify_restore
-	$(ON) release start $(IMAGES)
+	$(ON) release start $(RELEASE)
 	$(ON) launch validate
 
 format: $(INSTALLED)

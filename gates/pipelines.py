@@ -25,7 +25,10 @@ def examine(folder: Path = ROOT) -> list[Verdict]:
         ),
         _said("actionlint finds nothing", call("actionlint", "-no-color", *workflows, folder=folder)),
         # Offline: no token here, and the audits that need none are the ones that judge this file's own words.
-        _said("zizmor finds nothing", call("zizmor", "--offline", "--persona=pedantic", "--no-progress", "--quiet", *workflows)),
+        _said(
+            "zizmor finds nothing",
+            call("zizmor", "--offline", "--persona=pedantic", "--no-progress", "--quiet", *workflows),
+        ),
     ]
 
 

@@ -24,9 +24,7 @@ def reasons(path: Path = REASONS) -> list[Reason]:
     return [Reason(**each) for each in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
 
-def files(
-    known: Sequence[Reason], charts: Path = CHARTS, images: Path = IMAGES, build: Path = BUILD
-) -> list[Verdict]:
+def files(known: Sequence[Reason], charts: Path = CHARTS, images: Path = IMAGES, build: Path = BUILD) -> list[Verdict]:
     """checkov over every rendering for the newest Kubernetes and over the Dockerfiles; hadolint over these."""
     folder = build / "scan"
     shutil.rmtree(folder, ignore_errors=True)

@@ -43,7 +43,9 @@ def red(tmp_path_factory: pytest.TempPathFactory, tools: None) -> list[Verdict]:
     helpers = folder / "charts" / "shop" / "templates" / "_helpers.tpl"
     _break(helpers, helpers, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true")
     (folder / "images" / "backend").mkdir(parents=True)
-    _break(IMAGES / "backend" / "Dockerfile", folder / "images" / "backend" / "Dockerfile", "USER 1000:1000", "RUN sudo id")
+    _break(
+        IMAGES / "backend" / "Dockerfile", folder / "images" / "backend" / "Dockerfile", "USER 1000:1000", "RUN sudo id"
+    )
     found = scan.files(scan.reasons(), folder / "charts", folder / "images", folder / "build")
     sarif = json.loads((folder / "build" / "sarif" / "files" / "results_sarif.sarif").read_text())
     rules = {each["ruleId"] for run in sarif["runs"] for each in run["results"]}
