@@ -77,6 +77,8 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
     if shop.stores:
         jobs.append(change_keys.build_job(shop, prefix=prefix))
     jobs.append(alert_ok.build_job(shop, prefix=prefix))
+    if shop.stores:
+        jobs.append(restore_to.build_files_job(shop, prefix=prefix))
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     schedules = cron_table.build(shop, by_row, settings.environment)
     return dg.Definitions(

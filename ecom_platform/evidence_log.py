@@ -12,6 +12,7 @@ import dagster as dg
 from ecom_platform import keys
 from ecom_platform.failures import VERDICTS
 from ecom_platform.platforms.protocol import Platform
+from ecom_platform.recovery.drills import DRILLS
 from ecom_platform.report.budgets import Recovery
 from ecom_platform.report.evidence import Bars, Evidence, EvidencePage, Series, Table, stages_of
 from ecom_platform.spec import Shop, Stage
@@ -43,7 +44,7 @@ def gather(
     """What the instance and the stores hold of this shop, as a page; evidence that is not there is inconclusive."""
     now = datetime.now(UTC)
     recoveries = [_recovery(instance, shop, each.name) for each in shop.databases]
-    tables, series, bars = _stored(platform, shop, recoveries, now)
+    tables, series, bars = _stored(instance, platform, shop, recoveries, now)
     return EvidencePage(
         shop=shop.shop,
         generated_at=now,
@@ -59,15 +60,34 @@ def gather(
 
 
 def _stored(
-    platform: Platform, shop: Shop, recoveries: Sequence[Recovery], now: datetime
+    instance: dg.DagsterInstance, platform: Platform, shop: Shop, recoveries: Sequence[Recovery], now: datetime
 ) -> tuple[list[Table], list[Series], list[Bars]]:
+    from ecom_platform.backup.sources.taken import sources_of
     from ecom_platform.report import stored_facts
 
     if not shop.stores:
         return [], [], []
-    measured = {each.database: each.restore_seconds for each in recoveries}
+    measured = {f"database/{each.database}": each.restore_seconds for each in recoveries}
+    measured |= {
+        source: _proof_seconds(instance, shop, source) for source in sources_of(shop) if source not in measured
+    }
+    # A set is no more than the last proofs of what is in it; only a drill rebuilds the whole.
+    measured[keys.source_of("complete")] = _rebuild_seconds(instance, shop)
     series, bars = stored_facts.load_tests(platform, shop) if shop.load else ([], [])
     return [stored_facts.backups(platform, shop, measured, now)], series, bars
+
+
+def _proof_seconds(instance: dg.DagsterInstance, shop: Shop, source: str) -> float | None:
+    proofs = _history(instance, dg.AssetKey(keys.source_path(shop, "restores", source)))
+    return proofs[-1][1]["total_seconds"] if proofs else None
+
+
+def _rebuild_seconds(instance: dg.DagsterInstance, shop: Shop) -> float | None:
+    """Of the newest drill that lost everything."""
+    whole = [each.name for each in DRILLS.values() if each.whole]
+    found = [point for name in whole for point in _history(instance, dg.AssetKey([shop.shop, "drills", name]))]
+    timed = [(at, numbers["rto_seconds"]) for at, numbers in found if "rto_seconds" in numbers]
+    return max(timed)[1] if timed else None
 
 
 def _evidence_of(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> Iterator[Evidence]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -39,6 +39,28 @@ def drill_freshness(*, whole: bool) -> dg.FreshnessPolicy:
     """Stale when a scheduled drill did not succeed twice in a row: weekly ones, and monthly ones of the whole."""
     every = timedelta(days=31 if whole else 7)
     return dg.FreshnessPolicy.time_window(fail_window=2 * every, warn_window=every + timedelta(days=1))
+
+
+def source_pool(shop: str, subject: str) -> str:
+    """The pool of all work that takes snapshots of one source beside the databases; its limit is one."""
+    return f"{shop}_{subject}".replace("-", "_")
+
+
+def source_freshness(period: timedelta) -> dg.FreshnessPolicy:
+    """Stale when a whole period of its schedule, and the time to take it, passed without a new one."""
+    return dg.FreshnessPolicy.time_window(fail_window=period + 2 * LATENESS, warn_window=period + LATENESS)
+
+
+def longest_gap(cron: str) -> timedelta:
+    """The longest time between two ticks of a schedule, looked for over the 60 before a fixed day, which
+    are two months of a daily schedule.
+    """
+    # As schedules/missed.py: no other reading of cron may disagree with the scheduler's.
+    from dagster._utils.schedules import reverse_cron_string_iterator
+
+    before = reverse_cron_string_iterator(datetime(2025, 1, 1, tzinfo=UTC).timestamp(), cron, "UTC")
+    ticks = [next(before) for _ in range(60)]
+    return max((later - earlier for earlier, later in zip(ticks[1:], ticks, strict=False)), default=timedelta(days=1))
 
 
 def backup_freshness(database: Database) -> dg.FreshnessPolicy:

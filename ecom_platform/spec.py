@@ -181,9 +181,14 @@ class Retention(_Part):
     keep_tag: tuple[tuple[str, ...], ...] | None = None
 
 
+SourceKind = Literal["database", "folder", "configuration", "complete"]
+
+
 class Store(_Part):
     """Where backups lie: `file:PATH` (relative to the state folder), `s3://BUCKET/PREFIX`,
     or `managed: true` for the platform's own S3 server.
+
+    retention_of: rules of their own for kinds of sources, in place of `retention`.
     """
 
     url: str = ""
@@ -193,6 +198,7 @@ class Store(_Part):
     access_key: SecretReference | None = None
     secret_key: SecretReference | None = None
     retention: Retention = Retention()
+    retention_of: dict[SourceKind, Retention] = {}
     object_lock: Duration | None = None
 
     @model_validator(mode="after")
@@ -220,6 +226,24 @@ class Folder(_Part):
 
     name: Name
     schedule: str = "0 1 * * *"
+
+
+class Backups(_Part):
+    """When the configuration is backed up, when everything together as a set, when older snapshots are proved again.
+
+    schedules: cron, UTC. again_within: no kept snapshot's proof is older than this.
+    """
+
+    configuration: str = "15 1 * * *"
+    complete: str = "0 2 * * 0"
+    verify: str = "30 2 * * *"
+    again_within: Duration = timedelta(days=30)
+
+    @model_validator(mode="after")
+    def _not_at_once(self) -> Backups:
+        if self.again_within < timedelta(days=1):
+            raise ValueError("again_within is a day at least")
+        return self
 
 
 class Thresholds(_Part):
@@ -352,6 +376,7 @@ class Shop(_Part):
     databases: tuple[Database, ...] = ()
     folders: tuple[Folder, ...] = ()
     stores: dict[Name, Store] = {}
+    backups: Backups = Backups()
     encryption: Encryption = Encryption()
     thresholds: Thresholds = Thresholds()
     load: Load | None = None

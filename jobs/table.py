@@ -14,19 +14,42 @@ from ecom_platform.spec import Shop
 
 @dataclass(frozen=True)
 class JobRow:
-    """stages: the groups of assets that the job runs, in order. subject: only the assets of that subject."""
+    """stages: the groups of assets that the job runs, in order. subject: only the assets of that subject.
+
+    only: subjects that begin with one of these; empty for all. without: subjects that it leaves to others.
+    """
 
     name: str
     stages: tuple[str, ...]
     description: str
     subject: str = ""
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 ROWS = (
     JobRow("deploy", ("deployments",), "Deploy every service and managed database of the spec."),
     JobRow("validate", ("validations",), "Test the running shop from outside, one purchase included."),
-    JobRow("backup", ("backups",), "Take a snapshot of every database into every store."),
-    JobRow("verify_restore", ("restores",), "Restore the newest snapshot of every database and compare it."),
+    JobRow("backup", ("backups",), "Take a snapshot of every database into every store.", only=("database-",)),
+    JobRow("backup_folders", ("backups",), "Take a snapshot of every folder into every store.", only=("folder-",)),
+    JobRow(
+        "backup_configuration",
+        ("backups",),
+        "Take a snapshot of the spec and of what the platform remembers into every store.",
+        only=("configuration",),
+    ),
+    JobRow("backup_complete", ("backups",), "Take snapshots of everything, and record that they belong together."),
+    JobRow(
+        "verify_restore",
+        ("restores",),
+        "Prove the newest snapshot of every database, of all others what is not proved, and older ones in turn.",
+        only=("database-", "kept"),
+    ),
+    JobRow("verify_folders", ("restores",), "Prove the newest snapshot of every folder.", only=("folder-",)),
+    JobRow("verify_configuration", ("restores",), "Prove the newest configuration.", only=("configuration",)),
+    JobRow(
+        "verify_complete", ("restores",), "Prove the newest snapshots of everything, and their set.", without=("kept",)
+    ),
     JobRow("benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures."),
     JobRow("release", ("releases",), "Bring a new version live, with evidence, or go back to the one before."),
     JobRow("report", ("reports",), "Write the page of evidence."),
@@ -34,6 +57,8 @@ ROWS = (
         "everyday",
         ("deployments", "validations", "backups", "restores", "benchmarks", "reports"),
         "The whole pipeline in order.",
+        # Older snapshots have their own time; this job tells of the newest.
+        without=("kept",),
     ),
     # Not part of everyday: each makes a copy of the shop and destroys it.
     *(
@@ -55,7 +80,12 @@ def build(shop: Shop, assets: Mapping[str, Sequence[dg.AssetsDefinition]], *, pr
 
 def _chosen(row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]]) -> list[dg.AssetsDefinition]:
     found = [each for stage in row.stages for each in assets.get(stage, ())]
-    return [each for each in found if row.subject in ("", each.key.path[-1])]
+    return [each for each in found if _runs(row, each.key.path[-1])]
+
+
+def _runs(row: JobRow, subject: str) -> bool:
+    wanted = row.subject in ("", subject) and (not row.only or subject.startswith(row.only))
+    return wanted and subject not in row.without
 
 
 def _job(shop: Shop, row: JobRow, chosen: Sequence[dg.AssetsDefinition], prefix: str) -> UnresolvedJob:

@@ -42,11 +42,45 @@ def rows(shop: Shop) -> tuple[ScheduleRow, ...]:
     benchmark = shop.load.schedule if shop.load else "0 3 * * *"
     return (
         *backups,
-        ScheduleRow("verify_restore", "30 2 * * *", ("staging", "production"), "a proof a day beside one per dump"),
+        *_folders(shop),
+        ScheduleRow(
+            "backup_configuration",
+            shop.backups.configuration,
+            ENVIRONMENTS,
+            "what somebody set today is not lost tomorrow",
+            brings=(keys.subject_of("configuration/all"),),
+        ),
+        ScheduleRow(
+            "backup_complete",
+            shop.backups.complete,
+            ENVIRONMENTS,
+            "parts that belong together, once a week",
+            brings=(keys.subject_of("complete/all"),),
+        ),
+        ScheduleRow(
+            "verify_restore",
+            shop.backups.verify,
+            ("staging", "production"),
+            "a proof a day beside one per snapshot, and older snapshots in turn",
+        ),
         ScheduleRow("validate", "*/30 * * * *", ("staging", "production"), "faults that no deploy brought"),
         ScheduleRow("benchmark", benchmark, ("staging",), "load at night, and never on production by itself"),
         *_drills(shop),
         ScheduleRow("report", "0 6 * * *", ("staging", "production"), "the page lies there in the morning"),
+    )
+
+
+def _folders(shop: Shop) -> tuple[ScheduleRow, ...]:
+    crons = sorted({each.schedule for each in shop.folders})
+    return tuple(
+        ScheduleRow(
+            "backup_folders",
+            cron,
+            ENVIRONMENTS,
+            "the age of files that the spec allows",
+            brings=tuple(keys.subject_of(f"folder/{each.name}") for each in shop.folders if each.schedule == cron),
+        )
+        for cron in crons
     )
 
 

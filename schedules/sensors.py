@@ -9,8 +9,14 @@ from ecom_platform.resources import Notifier
 from ecom_platform.spec import Shop
 from jobs.table import UnresolvedJob
 
-AFTER = (("deploy", "validate"), ("backup", "verify_restore"))
-"""When the first succeeded, the second is asked for, once per run."""
+AFTER = (
+    ("deploy", "validate"),
+    ("backup", "verify_restore"),
+    ("backup_folders", "verify_folders"),
+    ("backup_configuration", "verify_configuration"),
+    ("backup_complete", "verify_complete"),
+)
+"""When the first succeeded, the second is asked for, once per run: after a backup, of what it took."""
 
 
 def build(shop: Shop, jobs: Mapping[str, UnresolvedJob], prefix: str) -> list[dg.SensorDefinition]:
@@ -32,9 +38,21 @@ def _follow(first: UnresolvedJob, then: UnresolvedJob) -> dg.SensorDefinition:
         description=f"Starts {then.name} after every successful {first.name}.",
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest:
-        return dg.RunRequest(run_key=context.dagster_run.run_id, tags={"ecom/after": context.dagster_run.run_id})
+        return dg.RunRequest(
+            run_key=context.dagster_run.run_id,
+            tags={"ecom/after": context.dagster_run.run_id},
+            asset_selection=restores_of(context.instance, context.dagster_run.run_id),
+        )
 
     return follow
+
+
+def restores_of(instance: dg.DagsterInstance, run: str) -> list[dg.AssetKey] | None:
+    """The proofs of the snapshots that a run took; None, which is everything, if it took none."""
+    events = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    taken = {each.asset_materialization.asset_key for each in events if each.asset_materialization}
+    proofs = [dg.AssetKey([key.path[0], "restores", key.path[2]]) for key in taken if key.path[1] == "backups"]
+    return sorted(proofs) or None
 
 
 def _notice(shop: Shop, jobs: list[UnresolvedJob], prefix: str) -> dg.SensorDefinition:

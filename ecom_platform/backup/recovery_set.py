@@ -27,7 +27,7 @@ from ecom_platform.backup.catalogue_reading import Catalogue, Entry, read_catalo
 from ecom_platform.backup.encryption import Identities
 from ecom_platform.backup.manifest import Manifest, Status
 from ecom_platform.backup.restore import Copy
-from ecom_platform.backup.sources import complete, configuration
+from ecom_platform.backup.sources import configuration, set_members
 from ecom_platform.backup.sources.tree_proof import TreeVerification, restore_tree
 from ecom_platform.clients.objects import ObjectStore
 from ecom_platform.errors import MissingError
@@ -101,8 +101,8 @@ def sets(store: ObjectStore, shop: str, trusted: Collection[str] | None = None) 
     """The shop's complete sets, newest first."""
     catalogue = read_catalogue(store, shop=shop, trusted=trusted)
     return [
-        SetState(each.manifest, each.status, tuple(complete.broken(catalogue, each.manifest)))
-        for each in catalogue.of(complete.SOURCE)
+        SetState(each.manifest, each.status, tuple(set_members.broken(catalogue, each.manifest)))
+        for each in catalogue.of(set_members.SOURCE)
     ]
 
 
@@ -114,9 +114,9 @@ def newest_set(store: ObjectStore, shop: str, trusted: Collection[str] | None = 
     catalogue = read_catalogue(store, shop=shop, trusted=trusted)
     proved = {(each.manifest.source, each.manifest.id): each.manifest for each in _proved(catalogue)}
     reasons = []
-    for entry in catalogue.of(complete.SOURCE):
-        members = complete.members_of(entry.manifest)
-        wrong = complete.broken(catalogue, entry.manifest)
+    for entry in catalogue.of(set_members.SOURCE):
+        members = set_members.members_of(entry.manifest)
+        wrong = set_members.broken(catalogue, entry.manifest)
         wrong += [f"{each.source} {each.id} is not proved" for each in members if (each.source, each.id) not in proved]
         wrong += [] if entry.status is Status.PROVED else [f"it is {entry.status}"]
         if not wrong:
@@ -138,7 +138,7 @@ def newest_proved(store: ObjectStore, shop: str, trusted: Collection[str] | None
     catalogue = read_catalogue(store, shop=shop, trusted=trusted)
     chosen: dict[str, Manifest] = {}
     for entry in _proved(catalogue):
-        if entry.manifest.kind != complete.KIND:
+        if entry.manifest.kind != set_members.KIND:
             chosen.setdefault(entry.manifest.source, entry.manifest)
     if not chosen:
         raise MissingError(f"find a proved snapshot of {shop} in {store.where}", "none is proved", "Verify one first.")

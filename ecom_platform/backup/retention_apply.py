@@ -14,7 +14,7 @@ from ecom_platform.backup import catalogue as records
 from ecom_platform.backup.catalogue_reading import Catalogue, Entry, read_catalogue
 from ecom_platform.backup.manifest import MANIFEST, Removal, Status
 from ecom_platform.backup.retention_guard import Guarded, Limits, guarded_plan
-from ecom_platform.backup.retention_policy import Policy
+from ecom_platform.backup.retention_policy import Policy, Rules
 from ecom_platform.backup.signing import SigningKey
 from ecom_platform.clients.objects import ObjectStore
 from ecom_platform.errors import RefusedError
@@ -36,7 +36,7 @@ def plan_store(
     store: ObjectStore,
     *,
     shop: str,
-    policy: Policy,
+    policy: Policy | Rules,
     limits: Limits,
     now: datetime,
     trusted: Collection[str] | None = None,
@@ -44,14 +44,15 @@ def plan_store(
     """The store's catalogue as it is now, and a plan for each source in it."""
     catalogue = read_catalogue(store, shop=shop, trusted=trusted)
     sources = sorted({each.manifest.source for each in catalogue.of(None)})
-    return catalogue, [guarded_plan(catalogue, source, policy, now, limits) for source in sources]
+    rules = policy if isinstance(policy, Rules) else Rules(policy)
+    return catalogue, [guarded_plan(catalogue, source, rules.of(source), now, limits) for source in sources]
 
 
 def apply_retention(
     store: ObjectStore,
     *,
     shop: str,
-    policy: Policy,
+    policy: Policy | Rules,
     limits: Limits,
     key: SigningKey,
     by: str,

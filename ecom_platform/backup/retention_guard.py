@@ -15,6 +15,7 @@ from ecom_platform.backup.catalogue_reading import Catalogue, Entry
 from ecom_platform.backup.manifest import Status
 from ecom_platform.backup.retention import Judged, Plan, Snapshot, moment_of, plan
 from ecom_platform.backup.retention_policy import Policy
+from ecom_platform.backup.sources.set_members import spared
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Clocks of a database server and of this machine may differ by this much and be called right."""
@@ -50,7 +51,7 @@ def guarded_plan(catalogue: Catalogue, source: str, policy: Policy, now: datetim
     """What may be removed of a source in the store whose catalogue this is. now: aware."""
     entries = {each.manifest.id: each for each in catalogue.of(source)}
     judged = plan([_snapshot(each) for each in entries.values()], policy, now)
-    kept = _spare(judged, entries, now, limits)
+    kept = _spare(judged, entries, Surroundings(now, limits, _needed(catalogue, source)))
     refused = [f"the catalogue cannot be trusted whole: {each}" for each in catalogue.problems]
     refused += [] if limits.trust_clock else _clock_refusals(catalogue, source, now)
     refused += _too_many(kept, limits)
@@ -69,12 +70,26 @@ def _entries(judged: Iterable[Judged], entries: Mapping[str, Entry]) -> tuple[tu
     return tuple((entries[each.snapshot.id], each.reasons) for each in judged)
 
 
-def _spare(judged: Plan, entries: Mapping[str, Entry], now: datetime, limits: Limits) -> Plan:
+@dataclass(frozen=True)
+class Surroundings:
+    """needed: by id, the set that a snapshot belongs to."""
+
+    now: datetime
+    limits: Limits
+    needed: Mapping[str, str]
+
+
+def _needed(catalogue: Catalogue, source: str) -> dict[str, str]:
+    """A set's members stay as long as the set does: what goes with it goes at the next time."""
+    return {id_: set_id for (of, id_), set_id in spared(catalogue).items() if of == source}
+
+
+def _spare(judged: Plan, entries: Mapping[str, Entry], around: Surroundings) -> Plan:
     """Moves from remove to keep what must stay."""
     proved = sorted(id_ for id_, each in entries.items() if each.status is Status.PROVED)
     keep, remove = list(judged.keep), []
     for each in judged.remove:
-        reasons = _reasons_to_stay(entries[each.snapshot.id], proved, now, limits)
+        reasons = _reasons_to_stay(entries[each.snapshot.id], proved, around)
         if reasons:
             keep.append(Judged(each.snapshot, reasons))
         else:
@@ -83,7 +98,7 @@ def _spare(judged: Plan, entries: Mapping[str, Entry], now: datetime, limits: Li
     return Plan(tuple(keep), tuple(remove))
 
 
-def _reasons_to_stay(entry: Entry, proved: Sequence[str], now: datetime, limits: Limits) -> tuple[str, ...]:
+def _reasons_to_stay(entry: Entry, proved: Sequence[str], around: Surroundings) -> tuple[str, ...]:
     """proved: ids of the proved snapshots, oldest first; the order of ids is the order of taking."""
     reasons = []
     if entry.held is not None:
@@ -92,8 +107,11 @@ def _reasons_to_stay(entry: Entry, proved: Sequence[str], now: datetime, limits:
         reasons.append("it is the last proved snapshot")
     elif not proved or proved[-1] < entry.manifest.id:
         reasons.append("no newer snapshot is proved")
-    if limits.lock is not None and entry.manifest.finished_at + limits.lock > now:
-        reasons.append(f"the store keeps it locked until {entry.manifest.finished_at + limits.lock:%Y-%m-%d %H:%M} UTC")
+    if entry.manifest.id in around.needed:
+        reasons.append(f"the set {around.needed[entry.manifest.id]} needs it")
+    lock = around.limits.lock
+    if lock is not None and entry.manifest.finished_at + lock > around.now:
+        reasons.append(f"the store keeps it locked until {entry.manifest.finished_at + lock:%Y-%m-%d %H:%M} UTC")
     return tuple(reasons)
 
 

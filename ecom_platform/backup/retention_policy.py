@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from ecom_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ecom_platform.spec import Retention, Store
 
 _TERM = re.compile(r"(-?[0-9]+)(.?)", re.DOTALL)
 _UNITS = {"y": "years", "m": "months", "d": "days", "h": "hours"}
@@ -114,3 +118,27 @@ _EXAMPLE = 'Write it like {"keep-daily": 7, "keep-within": "1y2m3d4h", "keep-tag
 def _mistake(place: tuple[int | str, ...], message: str) -> str:
     said = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such rule")
     return f"{'.'.join(map(str, place))}: {said}"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a store keeps: by the kind of a source where it has rules of its own, else the same for all."""
+
+    policy: Policy
+    of_kind: Mapping[str, Policy] = field(default_factory=dict)
+
+    def of(self, source: str) -> Policy:
+        """source: KIND/NAME."""
+        return self.of_kind.get(source.partition("/")[0], self.policy)
+
+
+def rules_of(store: Store, name: str) -> Rules:
+    """The spec's rules of a store."""
+
+    def read(retention: Retention, where: str) -> Policy:
+        return read_policy(retention.model_dump(mode="json", by_alias=True, exclude_none=True), where)
+
+    of_kind: dict[str, Policy] = {
+        kind: read(each, f"{kind} in the store {name}") for kind, each in store.retention_of.items()
+    }
+    return Rules(read(store.retention, f"the store {name}"), of_kind)

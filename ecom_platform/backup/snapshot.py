@@ -9,23 +9,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ecom_platform.backup.catalogue import find_entry, read_catalogue
 from ecom_platform.backup.dump import Options, dump_database
-from ecom_platform.backup.manifest import Manifest, Status
+from ecom_platform.backup.manifest import Manifest
 from ecom_platform.backup.signing import ensure_signing_key
-from ecom_platform.clients.objects import ObjectStore, open_store
-from ecom_platform.errors import EcomError
+from ecom_platform.backup.stored import is_encrypted, is_stored
+from ecom_platform.clients.objects import open_store
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings, Record
 from ecom_platform.spec import Database, Shop
-from ecom_platform.verdicts import Verdict, equal, failed, holds
+from ecom_platform.verdicts import Verdict, holds
 
 CHECKS = {
     "in_every_store": "every store of the spec holds the whole snapshot; read back, not believed",
     "fingerprinted": "the content of every table was fingerprinted in the dump's own snapshot",
     "encrypted": "every stored object is an age file; its first bytes were read back",
 }
-AGE_HEADER = b"age-encryption.org/v1"
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ def take(
     stores = [open_store(each) for each in accesses]
     findings = Findings(
         {
-            "in_every_store": [_is_stored(each, manifest) for each in stores],
+            "in_every_store": [is_stored(each, manifest) for each in stores],
             "fingerprinted": list(_is_fingerprinted(manifest)),
-            "encrypted": [verdict for each in stores for verdict in _is_encrypted(each, manifest)],
+            "encrypted": [verdict for each in stores for verdict in is_encrypted(each, manifest)],
         }
     )
     return findings, _record(manifest)
@@ -91,29 +89,6 @@ def _record(manifest: Manifest) -> SnapshotRecord:
     )
 
 
-def _is_stored(store: ObjectStore, manifest: Manifest) -> Verdict:
-    claim = f"the store {store.name} holds {manifest.id}"
-    said = manifest.stores.get(store.name)
-    if said != Status.STORED:
-        return failed(claim, f"{said or 'the manifest does not name it'}")
-    try:
-        entry = find_entry(read_catalogue(store, shop=manifest.shop), store.name, manifest.id, manifest.source)
-    except EcomError as error:
-        return failed(claim, str(error))
-    return equal(claim, Status.STORED.value, entry.status.value)
-
-
 def _is_fingerprinted(manifest: Manifest) -> Iterator[Verdict]:
     tables = manifest.fingerprint.get("tables")
     yield holds("the manifest has a fingerprint", tables is not None, f"{len(tables or {})} tables")
-
-
-def _is_encrypted(store: ObjectStore, manifest: Manifest) -> Iterator[Verdict]:
-    for part in manifest.objects:
-        claim = f"{part.name} in {store.name} is an age file"
-        try:
-            head = next(iter(store.read(part.key)), b"")[: len(AGE_HEADER)]
-        except EcomError as error:
-            yield failed(claim, str(error))
-        else:
-            yield holds(claim, head == AGE_HEADER, f"begins with {head[:21]!r}")

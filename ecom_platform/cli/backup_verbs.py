@@ -14,26 +14,33 @@ from pathlib import Path
 import click
 
 from ecom_platform import keys
+from ecom_platform.cli import sources
 from ecom_platform.cli.context import Context
 from ecom_platform.cli.runs import run_job
 from ecom_platform.errors import ConfigurationError
-from ecom_platform.spec import Database
 
 
 @click.command()
-@click.argument("database", required=False)
+@click.argument("source", required=False)
 @click.pass_obj
-def backup(context: Context, *, database: str | None) -> None:
-    """Take a snapshot of DATABASE, or of every database of the spec, into every store.
+def backup(context: Context, *, source: str | None) -> None:
+    """Take a snapshot of SOURCE, or of every database of the spec, into every store.
 
+    SOURCE is a database, `folder-NAME`, `configuration`, or `complete`: everything, recorded as a set.
     A snapshot that was taken is not yet proved: see `ecom verify`.
     Exit codes: 0 taken and stored everywhere, 1 failed, 2 usage or configuration.
 
-    Example: ecom backup shop
+    Example: ecom backup folder-media
     """
-    chosen = [_database(context, database)] if database else list(context.shop.databases)
-    paths = tuple(keys.database_path(context.shop, "backups", each.name) for each in chosen)
-    sys.exit(run_job(context, "backup", assets=paths))
+    chosen = (
+        [sources.named(context, source)] if source else [f"database/{each.name}" for each in context.shop.databases]
+    )
+    if not chosen:
+        raise ConfigurationError("choose what to back up", "the spec has no database", "Name a source.")
+    paths = tuple(keys.source_path(context.shop, "backups", each) for each in chosen)
+    # A set consists of what its own run took.
+    whole = chosen == [sources.COMPLETE]
+    sys.exit(run_job(context, sources.BACKUP_JOBS[sources.kind_of(chosen[0])], assets=() if whole else paths))
 
 
 @click.command()
@@ -44,12 +51,13 @@ def snapshots(context: Context, *, store: str | None, as_json: bool) -> None:
     """List the snapshots in the stores, newest first, with what may be said of each.
 
     Statuses: taken, stored, proved, failed, expired; only a proved one is usable.
-    Exit codes: 0 the catalogues are sound, 1 something in them is missing or altered.
+    Exit codes: 0 the catalogues are sound, 1 something in them is missing or altered, or a set is broken.
 
     Example: ecom snapshots --json
     """
     from ecom_platform.backup.catalogue import as_json as line_of
     from ecom_platform.backup.catalogue_reading import read_catalogue
+    from ecom_platform.backup.sources.set_members import broken_sets
     from ecom_platform.clients.objects import open_store
 
     names = [_store(context, store)] if store else list(context.shop.stores)
@@ -59,53 +67,74 @@ def snapshots(context: Context, *, store: str | None, as_json: bool) -> None:
     lines = [line_of(entry, name) for name, found in catalogues.items() for entry in found.entries]
     click.echo(json.dumps(lines, indent=2)) if as_json else _print_table(lines)
     problems = [f"{name}: {problem}" for name, found in catalogues.items() for problem in found.problems]
+    problems += [f"{name}: {broken}" for name, found in catalogues.items() for broken in broken_sets(found)]
     for problem in problems:
         click.echo(f"problem  {problem}", err=True)
     sys.exit(1 if problems else 0)
 
 
+_source_option = click.option(
+    "--source", "--database", "source", help="Whose snapshot: a database, folder-NAME, configuration or complete."
+)
+
+
 @click.command()
 @click.argument("snapshot", default="latest")
-@click.option("--database", help="Whose snapshot; needed only where the spec has several databases.")
+@_source_option
 @click.option("--store", help="Fetch it from this store; default: the first of the spec.")
 @click.pass_obj
-def verify(context: Context, *, snapshot: str, database: str | None, store: str | None) -> None:
-    """Restore SNAPSHOT (an id, or `latest`) into a throw-away server and compare every table.
+def verify(context: Context, *, snapshot: str, source: str | None, store: str | None) -> None:
+    """Restore SNAPSHOT (an id, or `latest`) into a throw-away server or folder and compare everything.
 
-    The live database is not touched. Exit codes: 0 proved, 1 not proved, 2 usage or configuration.
+    What is live is not touched. Exit codes: 0 proved, 1 not proved, 2 usage or configuration, 3 inconclusive.
 
-    Example: ecom verify latest
+    Example: ecom verify latest --source folder-media
     """
-    chosen = _one_database(context, database)
-    path = keys.database_path(context.shop, "restores", chosen.name)
-    config = {"snapshot": snapshot, "store": _store(context, store) if store else ""}
-    sys.exit(run_job(context, "verify_restore", assets=(path,), config=_ops({path: config})))
+    place = _store(context, store) if store else ""
+    chosen = sources.of_snapshot(context, snapshot, source, place)
+    path = keys.source_path(context.shop, "restores", chosen)
+    config = {"snapshot": snapshot, "store": place}
+    job = sources.VERIFY_JOBS[sources.kind_of(chosen)]
+    sys.exit(run_job(context, job, assets=(path,), config=_ops({path: config})))
 
 
 @click.command()
 @click.argument("snapshot")
-@click.option("--to", "target", required=True, metavar="URL", help="An empty database: postgresql://USER@HOST/NAME.")
-@click.option("--database", help="Whose snapshot; needed only where the spec has several databases.")
+@click.option("--to", "target", required=True, metavar="URL|PATH", help="An empty database or an empty folder.")
+@_source_option
 @click.option("--store", help="Fetch it from this store; default: the first of the spec.")
 @click.pass_obj
-def restore(context: Context, *, snapshot: str, target: str, database: str | None, store: str | None) -> None:
-    """Restore SNAPSHOT (an id, or `latest`) into an empty database and compare it there.
+def restore(context: Context, *, snapshot: str, target: str, source: str | None, store: str | None) -> None:
+    """Restore SNAPSHOT (an id, or `latest`) into an empty database or folder and compare it there.
 
-    A database that holds anything is refused; nothing is overwritten. Give the password by PGPASSWORD
-    or ~/.pgpass rather than in the URL, where other users of this machine can read it.
+    A database's goes to a URL (postgresql://USER@HOST/NAME), a folder's or the configuration's to a path. What
+    holds anything is refused; nothing is overwritten. Give the password by PGPASSWORD or ~/.pgpass rather than
+    in the URL, where other users of this machine can read it.
     Exit codes: 0 restored and equal, 1 failed, 2 usage or configuration.
 
     Example: ecom restore latest --to postgresql://me@localhost/empty
     """
-    chosen = _one_database(context, database)
+    place = _store(context, store) if store else ""
+    chosen = sources.of_snapshot(context, snapshot, source, place)
+    config = {"snapshot": snapshot, "store": place}
+    kind = sources.kind_of(chosen)
+    _refuse_misfit(kind, snapshot, target)
+    if kind != "database":
+        config |= {"source": chosen, "target": str(Path(target).resolve())}
+        sys.exit(run_job(context, "restore_files", config={"ops": {"restore_tree": {"config": config}}}))
     with _target_file(context, target) as path:
-        config = {
-            "database": chosen.name,
-            "snapshot": snapshot,
-            "store": _store(context, store) if store else "",
-            "target_file": str(path),
-        }
+        config |= {"database": chosen.partition("/")[2], "target_file": str(path)}
         sys.exit(run_job(context, "restore", config={"ops": {"restore_snapshot": {"config": config}}}))
+
+
+def _refuse_misfit(kind: str, snapshot: str, target: str) -> None:
+    is_url = "://" in target
+    if kind == "complete":
+        advice = "Restore its members one by one; its rebuild file names them."
+        raise ConfigurationError(f"restore {snapshot}", "a set is no content but names it", advice)
+    if is_url != (kind == "database"):
+        wanted = "a database's URL, postgresql://..." if kind == "database" else "the path of an empty folder"
+        raise ConfigurationError(f"restore {snapshot} to {target}", f"it is of a {kind}", f"Give {wanted}.")
 
 
 @click.command()
@@ -157,28 +186,11 @@ def _print_table(lines: list[dict[str, object]]) -> None:
             f"{each['stored_bytes']:>15,} bytes",
             held,
         )
-        click.echo("  ".join(f"{column!s:<14}" for column in columns).rstrip())
+        click.echo("  ".join(f"{column!s:<17}" for column in columns).rstrip())
 
 
 def _ops(configs: dict[tuple[str, ...], dict[str, str]]) -> dict[str, object]:
     return {"ops": {keys.config_name(path): {"config": config} for path, config in configs.items()}}
-
-
-def _database(context: Context, name: str) -> Database:
-    known = [each.name for each in context.shop.databases]
-    if name not in known:
-        raise ConfigurationError(f"find the database {name}", "the spec has none of that name", f"It has {known}.")
-    return context.shop.database(name)
-
-
-def _one_database(context: Context, name: str | None) -> Database:
-    if name:
-        return _database(context, name)
-    if len(context.shop.databases) != 1:
-        raise ConfigurationError(
-            "choose a database", f"the spec has {len(context.shop.databases)}", "Name one with --database."
-        )
-    return context.shop.databases[0]
 
 
 def _store(context: Context, name: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ecom_platform.backup.retention import Judged, Plan, Snapshot
     from ecom_platform.backup.retention_apply import Applied
     from ecom_platform.backup.retention_guard import Guarded, Limits
-    from ecom_platform.backup.retention_policy import Policy
+    from ecom_platform.backup.retention_policy import Rules
 
 SHOWN_MISTAKES = 5
 _FIELDS = frozenset(("id", "time", "tags"))
@@ -233,18 +233,17 @@ def _stores(context: Context, only: str | None) -> list[str]:
     return [only]
 
 
-def _rules(context: Context, store: str, policy: IO[bytes] | None) -> tuple[Policy, Limits]:
+def _rules(context: Context, store: str, policy: IO[bytes] | None) -> tuple[Rules, Limits]:
+    """The spec's rules, by kind of source; a policy that was given is that of all."""
     from ecom_platform.backup.retention_guard import Limits
-    from ecom_platform.backup.retention_policy import read_policy
+    from ecom_platform.backup.retention_policy import Rules, read_policy, rules_of
 
     described = context.shop.stores[store]
-    if policy is not None:
-        policy.seek(0)
-        content, where = _json(policy), policy.name
-    else:
-        content = described.retention.model_dump(mode="json", by_alias=True, exclude_none=True)
-        where = f"the store {store}"
-    return read_policy(content, where), Limits(lock=described.object_lock)
+    limits = Limits(lock=described.object_lock)
+    if policy is None:
+        return rules_of(described, store), limits
+    policy.seek(0)
+    return Rules(read_policy(_json(policy), policy.name)), limits
 
 
 def _show(plans: list[tuple[str, Guarded]], *, as_json: bool) -> None:

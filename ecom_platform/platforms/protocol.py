@@ -13,6 +13,7 @@ from ecom_platform.clients.commands import Completed
 from ecom_platform.errors import BusyError, RefusedError
 from ecom_platform.load.resources import Sampler
 from ecom_platform.spec import Database, Service
+from ecom_platform.verdicts import Verdict
 
 Colour = Literal["blue", "green"]
 Which = Literal["active", "preview"]
@@ -171,6 +172,12 @@ class Platform(Protocol):
     def documents(self) -> Mapping[str, object]:
         """What the platform remembers of this shop beside the spec, JSON-able, by path ("settings/ports.json"):
         what somebody set, not what happens to be so at the moment, and no secret values.
+        """
+
+    def judge_documents(self, folder: Path) -> list[Verdict]:
+        """Whether restored documents (a folder of what `documents` gave) would do here; nothing is changed.
+
+        The claim is configuration.ACCEPTED; empty where there is nothing to ask.
         """
 
     def secret_values(self) -> Mapping[str, bytes]:

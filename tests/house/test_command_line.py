@@ -50,10 +50,10 @@ def test_launching_without_a_platform_says_what_to_do(tmp_path: Path) -> None:
     assert "Run `ecom up`" in done.stderr
 
 
-def test_an_unknown_database_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+def test_an_unknown_source_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     done = run("backup", "orders", state=tmp_path)
     assert done.returncode == 2
-    assert "It has ['shop']" in done.stderr
+    assert "It has ['shop', 'folder-media', 'configuration', 'complete']" in done.stderr
 
 
 def test_a_setting_that_is_not_known_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ own processes. Runs are executed in this process against an instance that is thr
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,14 +36,19 @@ class Pipeline:
     def settings(self) -> Settings:
         return Settings((self.spec,), "local", self.platform.layout.state.parent)
 
-    def run(self, job: str, *, shop: Shop | None = None, config: dict[str, object] | None = None) -> "Ran":
-        """Run the job to its end. shop: a changed spec over the same state."""
+    def run(
+        self, job: str, *, shop: Shop | None = None, config: dict[str, object] | None = None, assets: Sequence[str] = ()
+    ) -> "Ran":
+        """Run the job to its end. shop: a changed spec over the same state. assets: only these, as STAGE/SUBJECT."""
         shop = shop or self.shop
         platform = LocalPlatform(shop, self.platform.layout.state)
         defs = build_defs([shop], self.settings, {"platforms": Platforms(of=lambda _: platform)})
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, run_config={**(config or {}), **quiet}, raise_on_error=False
+            instance=self.instance,
+            run_config={**(config or {}), **quiet},
+            asset_selection=[dg.AssetKey([shop.shop, *each.split("/")]) for each in assets] or None,
+            raise_on_error=False,
         )
         return Ran(result)
 

@@ -26,16 +26,23 @@ def test_every_stage_is_proved(everyday: Ran) -> None:
         "validations/backend",
         "validations/frontend",
         "backups/database_shop",
+        "backups/folder_media",
+        "backups/configuration",
+        "backups/complete",
         "restores/database_shop",
+        "restores/folder_media",
+        "restores/configuration",
+        "restores/complete",
         "benchmarks/front_door",
         "reports/evidence",
     }
 
 
 @pytest.mark.usefixtures("everyday")
-def test_both_stores_hold_the_snapshot_and_the_proof_lies_beside_it(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("source", ["database/shop", "folder/media", "configuration/all", "complete/all"])
+def test_both_stores_hold_the_snapshot_and_the_proof_lies_beside_it(pipeline: Pipeline, source: str) -> None:
     stores = {name: read_catalogue(open_store(pipeline.platform.store(name))) for name in pipeline.shop.stores}
-    newest = {name: found.entries[0] for name, found in stores.items()}
+    newest = {name: found.of(source)[0] for name, found in stores.items()}
     assert newest["local"].manifest.id == newest["cloud"].manifest.id
     assert newest["local"].status is Status.PROVED
     assert newest["cloud"].status is Status.STORED

@@ -30,7 +30,7 @@ def newest(pipeline: Pipeline) -> Manifest:
 
 def verify(pipeline: Pipeline, snapshot: str = "latest", shop: Shop | None = None) -> Ran:
     config: dict[str, object] = {"ops": {RESTORES: {"config": {"snapshot": snapshot, "store": "local"}}}}
-    return pipeline.run("verify_restore", config=config, shop=shop)
+    return pipeline.run("verify_restore", config=config, shop=shop, assets=["restores/database-shop"])
 
 
 def stored_file(pipeline: Pipeline, archive: str) -> Path:

@@ -1,48 +1,30 @@
 """The source `complete/all`: a signed record of the snapshots that belong together, and how to rebuild from them.
 
-The members' names and the hashes of their manifests stand in the set's manifest, in clear, so that
-retention can spare members and anybody can see a set that is broken. The rebuild file is in clear
-too: who needs it has no program yet.
+Goes here: taking a set and judging it. Not here: what its manifest says of its members (set_members.py). The
+rebuild file is in clear: who needs it has no program yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from ecom_platform.backup.catalogue_reading import Catalogue, Entry, read_catalogue
 from ecom_platform.backup.manifest import Manifest, Status
 from ecom_platform.backup.sources.rebuild_file import rebuild_text
+from ecom_platform.backup.sources.set_members import KIND, NAME, Member, broken, by_name, members_of
 from ecom_platform.backup.sources.taking import Source, Stream, Writing, take_snapshot
 from ecom_platform.clients.objects import ObjectStore, open_store
 from ecom_platform.errors import EcomError, MissingError, RefusedError
 from ecom_platform.verdicts import Verdict, failed, holds, inconclusive, passed
 
-KIND, NAME = "complete", "all"
-SOURCE = f"{KIND}/{NAME}"
 REBUILD = "rebuild"
 
 MEMBERS_THERE = "every member of the set is there, and is the one that was named"
 MEMBERS_PROVED = "every member of the set was restored and compared"
 TOGETHER = "all members were taken in the run of the set"
 REBUILD_FITS = "the rebuild file is whole and names what is there"
-
-
-@dataclass(frozen=True)
-class Member:
-    """manifests: SHA-256 of its manifest by store, which differ, because each is chained to its store's own."""
-
-    source: str
-    id: str
-    manifests: Mapping[str, str]
-
-
-def members_of(manifest: Manifest) -> list[Member]:
-    """Empty for what is no set."""
-    listed = manifest.fingerprint.get("members", ()) if manifest.kind == KIND else ()
-    return [Member(each["source"], each["id"], each["manifests"]) for each in listed]
 
 
 def take_set(members: Mapping[str, str], began: datetime, to: Writing) -> Manifest:
@@ -72,7 +54,7 @@ def take_set(members: Mapping[str, str], began: datetime, to: Writing) -> Manife
 
 def _entries(store: ObjectStore, to: Writing, members: Mapping[str, str]) -> dict[str, Entry]:
     catalogue = read_catalogue(store, shop=to.shop, trusted=[to.signing_key.public])
-    there = _by_name(catalogue)
+    there = by_name(catalogue)
     missing = [f"{source} {id_}" for source, id_ in members.items() if (source, id_) not in there]
     if missing:
         raise MissingError(
@@ -83,46 +65,9 @@ def _entries(store: ObjectStore, to: Writing, members: Mapping[str, str]) -> dic
     return {source: there[source, id_] for source, id_ in members.items()}
 
 
-def _by_name(catalogue: Catalogue) -> dict[tuple[str, str], Entry]:
-    return {(each.manifest.source, each.manifest.id): each for each in catalogue.of(None)}
-
-
-def broken(catalogue: Catalogue, manifest: Manifest) -> list[str]:
-    """What is wrong with the set's members in the store of that catalogue; empty if nothing is."""
-    there = _by_name(catalogue)
-    wrong = []
-    for member in members_of(manifest):
-        entry = there.get((member.source, member.id))
-        if entry is None:
-            wrong.append(f"{member.source} {member.id} is missing")
-        elif entry.digest not in member.manifests.values():
-            wrong.append(f"{member.source} {member.id} is not the one that was named")
-        elif entry.status is Status.TAKEN:
-            wrong.append(f"{member.source} {member.id} lacks an object")
-        elif entry.status is Status.FAILED:
-            wrong.append(f"{member.source} {member.id} failed its verification")
-    return wrong
-
-
-def broken_sets(catalogue: Catalogue) -> Iterator[str]:
-    """A line for each set of the store that can no longer be rebuilt from."""
-    for entry in catalogue.of(SOURCE):
-        for wrong in broken(catalogue, entry.manifest):
-            yield f"{entry.manifest.id}: the set is broken: {wrong}"
-
-
-def spared(catalogue: Catalogue) -> dict[tuple[str, str], str]:
-    """Which snapshots must stay because a set needs them: the set's id by source and id."""
-    return {
-        (member.source, member.id): entry.manifest.id
-        for entry in catalogue.of(SOURCE)
-        for member in members_of(entry.manifest)
-    }
-
-
 def verify_set(store: ObjectStore, catalogue: Catalogue, manifest: Manifest) -> list[Verdict]:
     """Judges the set by its store alone: members there, proved, taken together; rebuild file whole and right."""
-    there = _by_name(catalogue)
+    there = by_name(catalogue)
     members = members_of(manifest)
     entries = [there[each.source, each.id] for each in members if (each.source, each.id) in there]
     wrong = broken(catalogue, manifest)

@@ -38,6 +38,7 @@ SHORTEST_SECRET = 8
 """Shorter values also stand by chance in any document; the platform makes none that short."""
 
 SPEC_READS = "the restored spec describes the same shop"
+ACCEPTED = "the cluster takes every restored object as it was"
 DOCUMENTS_READ = "every restored document can be read"
 
 

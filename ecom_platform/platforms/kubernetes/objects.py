@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from ecom_platform.backup.sources.configuration import ACCEPTED
 from ecom_platform.clients.kubernetes_api import Cluster, Object, api_version
 from ecom_platform.errors import BusyError, ConfigurationError, EcomError, MissingError
 from ecom_platform.verdicts import Verdict, failed, holds, inconclusive
@@ -121,7 +124,14 @@ def secret_values(cluster: Cluster, namespaces: Sequence[str]) -> dict[str, byte
     }
 
 
-ACCEPTED = "the cluster takes every restored object as it was"
+def restored(folder: Path) -> list[tuple[str, Object]]:
+    """The objects (kind, object) of a restored folder of documents, in the order in which they may be made.
+
+    Secrets are not among them: there are no values to make them of.
+    """
+    found = [(path.parent.name, json.loads(path.read_bytes())) for path in sorted(folder.glob("kubernetes/*/*/*.json"))]
+    order = list(KINDS)
+    return sorted((each for each in found if each[0] in KINDS), key=lambda each: order.index(each[0]))
 
 
 def rehearse(cluster: Cluster, scratch: str, restored: Sequence[tuple[str, Object]]) -> Verdict:

@@ -14,7 +14,7 @@ from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.clients.web import session
 from ecom_platform.errors import DeadlineExceeded, MissingError, RefusedError, UnreachableError
 from ecom_platform.platforms import replacement
-from ecom_platform.platforms.kubernetes import objects, rollout, secrets, tasks, values
+from ecom_platform.platforms.kubernetes import objects, rollout, scratch, secrets, tasks, values
 from ecom_platform.platforms.kubernetes.data import Data
 from ecom_platform.platforms.kubernetes.document import ConfigMapDocument
 from ecom_platform.platforms.kubernetes.names import (
@@ -33,6 +33,7 @@ from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Document, Instance, Which, managed
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import Database, Service, Shop
+from ecom_platform.verdicts import Verdict
 
 DEPLOY_WAIT_SECONDS = 300.0
 """How long one change of the release waits for another one of this state folder."""
@@ -253,6 +254,10 @@ class KubernetesPlatform(Data):
             release = {"revision": state.revision, "chart": self.release.chart.name, "values": self.release.values()}
             found[f"helm/{self.names.namespace}/{self.names.release}.json"] = release
         return found
+
+    def judge_documents(self, folder: Path) -> list[Verdict]:
+        """Offers every restored object to the API server in a scratch namespace, gone afterwards."""
+        return [scratch.rehearsed(self.cluster, objects.restored(folder))]
 
     def secret_values(self) -> Mapping[str, bytes]:
         return {**super().secret_values(), **objects.secret_values(self.cluster, self._namespaces())}

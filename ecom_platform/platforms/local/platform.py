@@ -58,6 +58,7 @@ from ecom_platform.spec import (
     Service,
     Shop,
 )
+from ecom_platform.verdicts import Verdict
 
 DEPLOY_WAIT_SECONDS = 120.0
 """How long one deployment of a service waits for another of the same."""
@@ -292,6 +293,10 @@ class LocalPlatform:
 
     def documents(self) -> Mapping[str, object]:
         return self.data.documents()
+
+    def judge_documents(self, folder: Path) -> list[Verdict]:
+        del folder  # ports are chosen anew where these are taken, and colours are switched: all of it would do
+        return []
 
     def secret_values(self) -> Mapping[str, bytes]:
         return self.data.secret_values()
