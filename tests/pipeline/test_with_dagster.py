@@ -112,7 +112,7 @@ def test_the_page_of_evidence_of_real_runs_opens(browser: Browser, pipeline: Pip
 
 
 def test_a_validation_follows_every_deploy_and_a_proof_every_backup(pipeline: Pipeline, ui: str) -> None:
-    for first, then in (("deploy", "validate"), ("backup", "verify_restore")):
+    for first, then in (("deploy", "validate"), ("backup", "verify_restore"), ("backup_complete", "verify_complete")):
         known = ids(ui, then)
         done = ecom(pipeline, "launch", first)
         assert done.returncode == 0, done.stderr
