@@ -49,7 +49,8 @@ def due(kept: Sequence[Kept], now: datetime, *, within: timedelta, every: timede
     never = sorted((each for each in kept if each.judged_at is None), reverse=True)
     judged = sorted(((each.judged_at, each) for each in kept if each.judged_at is not None), key=lambda pair: pair[0])
     must = sum(at + within <= now + every for at, _ in judged)
-    share = math.ceil(len(judged) * (every / within))
+    # One round less than fit in, so that none waits for the last moment.
+    share = math.ceil(len(judged) * (every / max(within - every, every)))
     # What was proved since the last time is not due again, however few there are.
     spread = sum(at + every <= now for at, _ in judged[:share])
     return [*never, *(each for _, each in judged[: max(must, spread)])]
