@@ -24,32 +24,33 @@ PATH = re.compile(rf"^(?:{'|'.join(ROOMS)}|\.ci|\.github)/[\w./*<>-]*(?:::\w+)?$
 
 @dataclass(frozen=True)
 class Line:
-    """One command in one document."""
+    """One command in one document. whole: of a block, where it is to be typed; in a text a verb's name is enough."""
 
     document: Path
     text: str
+    whole: bool = True
 
     def __str__(self) -> str:
         return f"{self.document.relative_to(ROOT)}: {self.text}"
 
 
-def _lines(document: Path) -> Iterator[str]:
-    """Lines of code blocks, and code in the text."""
+def _lines(document: Path) -> Iterator[tuple[str, bool]]:
+    """Lines of code blocks (True), and code in the text."""
     text = document.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
         for line in (match["fenced"] or match["indented"]).replace("\\\n", " ").splitlines():
-            yield line.strip()
-    yield from INLINE.findall(BLOCK.sub("", text))
+            yield line.strip(), True
+    yield from ((code, False) for code in INLINE.findall(BLOCK.sub("", text)))
 
 
 def commands(program: str) -> Iterator[Line]:
     """Every line that begins with the program, one per alternative: `ecom up | down` is two."""
     for document in DOCUMENTS:
-        for line in _lines(document):
+        for line, whole in _lines(document):
             for part in re.split(r" && | ; ", line):
                 match = COMMAND.match(re.sub(r"^(?:[A-Z_]+=\S* )+", "", part.strip()))
                 if match and match[1] == program:
-                    yield Line(document, match[2].partition("  #")[0].partition(" # ")[0].strip())
+                    yield Line(document, match[2].partition("  #")[0].partition(" # ")[0].strip(), whole)
 
 
 def words(line: Line) -> list[list[str]]:
