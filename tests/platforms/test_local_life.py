@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from ecom_platform.clients.processes import port_is_free
 from ecom_platform.clients.sql import connect
 from ecom_platform.clients.web import session
+from ecom_platform.errors import EcomError
 from ecom_platform.platforms.local import LocalPlatform
+from ecom_platform.platforms.local.postgres import role_name
 from ecom_platform.settings import ROOT
 from tests.platforms.conftest import contract_shop, remains, state_folder
 from tests.waiting import wait_until
@@ -131,6 +134,7 @@ UP_UNTIL = """
 import os, signal, sys
 from pathlib import Path
 from ecom_platform.platforms.local import LocalPlatform
+from ecom_platform.platforms.local.postgres import role_name
 from tests.platforms.conftest import small_shop
 
 def progress(name, what):
@@ -154,3 +158,17 @@ def test_up_that_was_killed_half_way_is_finished_by_the_next(down: LocalPlatform
     assert {each.state for each in down.status()} <= {"STARTING", "RUNNING"}
     with connect(down.database(down.shop.databases[0], "app")) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_password_that_was_removed_is_made_anew_and_the_old_one_opens_nothing_after_the_next_start(
+    shared: LocalPlatform,
+) -> None:
+    database = shared.shop.databases[0]
+    old = shared.database(database, "app")
+    (shared.layout.secrets / f"postgres-{role_name(database, 'app')}").unlink()
+    shared.down()
+    shared.up()
+    assert works(shared)
+    assert shared.database(database, "app").password != old.password
+    with pytest.raises(EcomError), connect(replace(old, url=shared.database(database, "app").url), timeout=5):
+        pass
