@@ -37,10 +37,23 @@ def test_a_new_colour_changes_nothing_of_the_other_colour_and_of_other_services(
     backend = shop.service("backend").model_copy(update={"version": "2.0.0", "replicas": 5})
     after = values.with_colour(shop, before, backend, "green")
     assert after["backend"]["colours"]["blue"] == before["backend"]["colours"]["blue"]
-    green = {"enabled": True, "version": "2.0.0", "tag": "2.0.0", "replicas": 5}
-    assert after["backend"]["colours"]["green"] == green
+    green = after["backend"]["colours"]["green"]
+    assert (green["enabled"], green["version"], green["tag"], green["replicas"]) == (True, "2.0.0", "2.0.0", 5)
     assert after["frontend"] == before["frontend"]
     assert after["migration"] == {"tag": "2.0.0"}
+
+
+def test_settings_and_repository_of_a_new_version_are_its_own(shop: Shop) -> None:
+    old = shop.service("backend").model_copy(update={"environment": {"DATABASE_POOL": "8", "OLD": "1"}})
+    before = values.with_colour(shop, values.base(shop), old, "blue")
+    new = old.model_copy(update={"image": "elsewhere/backend:7", "environment": {"DATABASE_POOL": "4"}})
+    after = values.with_colour(shop, before, new, "green")["backend"]["colours"]
+    assert after["blue"] == before["backend"]["colours"]["blue"]
+    assert after["blue"]["environment"] == {"DATABASE_POOL": "8", "OLD": "1"}
+    assert after["green"]["repository"] == "elsewhere/backend"
+    assert after["green"]["environment"] == {"DATABASE_POOL": "4"}
+    again = values.with_colour(shop, {**before, "backend": {**before["backend"], "colours": after}}, new, "green")
+    assert again["backend"]["colours"]["green"]["environment"] == {"DATABASE_POOL": "4"}
 
 
 def test_the_same_deployment_gives_the_same_values(shop: Shop) -> None:

@@ -40,12 +40,13 @@ def with_colour(shop: Shop, running: Mapping[str, Any], service: Service, colour
     """The spec's values with that service as that colour; other services and colours as they run."""
     values = base(shop)
     for name in (each for each in COMPONENTS if each in running):
-        values[name] = merged(values[name], {"colours": running[name]["colours"]})
+        values[name]["colours"] = running[name]["colours"]
         if name != service.name:
             values[name] = running[name]
     values = merged(values, {"migration": running.get("migration") or {}})
-    values[service.name]["environment"] = {}
-    return merged(merged(values, _of_service(service, colour)), _of_spec(shop, service))
+    values = merged(values, _of_service(service, colour))
+    values[service.name]["colours"] = {**values[service.name]["colours"], colour: _colour(service, enabled=True)}
+    return merged(values, _of_spec(shop, service))
 
 
 def _of_spec(shop: Shop, service: Service) -> Values:
@@ -57,10 +58,10 @@ def _of_spec(shop: Shop, service: Service) -> Values:
 
 def _of_service(service: Service, colour: Colour) -> Values:
     repository, tag = image(service)
+    # The service's own repository is for the migration alone: each colour has its own.
     own: Values = {
         service.name: {
             "image": {"repository": repository},
-            "environment": _settings(service),
             "startSeconds": int(service.probes.start_timeout.total_seconds()),
             "colours": {colour: _colour(service, enabled=True)},
         }
@@ -73,7 +74,16 @@ def without_colour(values: Mapping[str, Any], service: Service, colour: Colour) 
 
 
 def _colour(service: Service, *, enabled: bool) -> Values:
-    return {"enabled": enabled, "version": service.version, "tag": image(service)[1], "replicas": service.replicas}
+    """Everything that a version brings along, so that another one beside it changes nothing of it."""
+    repository, tag = image(service)
+    return {
+        "enabled": enabled,
+        "version": service.version,
+        "repository": repository,
+        "tag": tag,
+        "environment": _settings(service),
+        "replicas": service.replicas,
+    }
 
 
 def uses_database(service: Service) -> bool:
