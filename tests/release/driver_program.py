@@ -12,7 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ecom_platform.platforms.kubernetes import KubernetesPlatform
 from ecom_platform.platforms.local import LocalPlatform
+from ecom_platform.platforms.protocol import Platform
 from ecom_platform.release.driver import Seen
 from ecom_platform.release.effects import Effects
 from ecom_platform.release.machine import Step
@@ -41,7 +43,8 @@ class Mortal:
 def main() -> None:
     state, shop_file, verb, wanted_file, end = sys.argv[1:]
     shop = Shop.model_validate_json(Path(shop_file).read_text(encoding="utf-8"))
-    platform = LocalPlatform(shop, Path(state))
+    kind = KubernetesPlatform if shop.platform == "kubernetes" else LocalPlatform
+    platform: Platform = kind(shop, Path(state))
 
     def tell(message: str) -> None:
         sys.stderr.write(message + "\n")
