@@ -77,9 +77,10 @@ class Forward:
         try:
             connect = CoreV1Api(client).connect_get_namespaced_pod_portforward
             return portforward(connect, pod, namespace, ports=str(port)), client
-        except ApiException as error:
+        except (ApiException, AttributeError) as error:
+            # The package decodes the body of an answer that has none, when the pod's node is dead.
             client.close()
-            raise OSError(f"forward to {namespace}/{pod}: {error.reason}") from error
+            raise OSError(f"forward to {namespace}/{pod}: {getattr(error, 'reason', error)}") from error
 
 
 def _pump(source: Any, target: Any) -> None:

@@ -86,6 +86,9 @@ class Postgres:
         True if it began anew, with empty databases.
         """
         anew = not self.data.exists()
+        if anew:
+            # One that tries to start by itself, again and again, would be taken for one that runs already.
+            parts.end([NAME])
         try:
             parts.bring_up([self.part()], _quiet)
         except (PartFailed, DeadlineExceeded):
@@ -177,7 +180,10 @@ class Postgres:
             for database in self.managed():
                 roles = {role: (role_name(database, role), self.of(database, role).password) for role in ROLES}
                 postgres_roles.make(connection, database.name, roles)
+            closed = postgres_roles.closed(connection)
         for database in self.managed():
+            if database.name in closed:
+                continue  # somebody recovers it; nobody gets in meanwhile
             with connect(self.superuser(database.name)) as connection:
                 postgres_roles.own_schema(connection, role_name(database, "owner"))
 

@@ -54,5 +54,10 @@ def own_schema(connection: Connection, owner: str) -> None:
     connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
 
 
+def closed(connection: Connection) -> set[str]:
+    """The databases that let nobody in."""
+    return {name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE NOT datallowconn")}
+
+
 def _exists(connection: Connection, query: str, name: str) -> bool:
     return connection.execute(query.encode(), (name,)).fetchone() is not None
