@@ -15,6 +15,7 @@ from assets import (
     change_keys,
     deployments,
     drills,
+    recoveries,
     releases,
     reports,
     restore_to,
@@ -72,6 +73,7 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
     jobs = table.build(shop, assets, prefix=prefix)
     if shop.databases:
         jobs.append(restore_to.build_job(shop, prefix=prefix))
+        jobs += recoveries.build_jobs(shop, prefix=prefix)
     if assets.get("releases"):
         jobs.append(releases.build_control(shop, prefix=prefix))
     if shop.stores:

@@ -21,6 +21,8 @@ from ecom_platform.verdicts import Outcome, Verdict, from_dict, inconclusive
 if TYPE_CHECKING:
     from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
+    from ecom_platform.recovery.forecast import Point
+
 PAGE = "evidence.html"
 POINTS = 60  # of each trend: two months of daily runs
 SHOWN_PROOFS = 8  # side by side they still can be read
@@ -49,8 +51,8 @@ def gather(
         shop=shop.shop,
         generated_at=now,
         evidence=[each for asset in earlier for each in _evidence_of(instance, asset)],
-        series=[*_restore_trends(instance, shop), *series],
-        tables=tables,
+        series=[*_restore_trends(instance, shop), *series, *_drill_trends(instance, shop)],
+        tables=[*tables, *_forecasts(instance, shop)],
         bars=[*_restore_phases(instance, shop), *bars],
         stages=stages_of(shop),
         recoveries=recoveries,
@@ -139,6 +141,40 @@ def _restore_trends(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Series
     for database in shop.databases:
         points = [(at, numbers["total_seconds"]) for at, numbers in _proofs(instance, shop, database.name)]
         yield Series(f"{database.name}: verified restore", "s", points, database.rto.total_seconds(), "restores")
+
+
+def restore_history(instance: dg.DagsterInstance, shop: Shop, name: str) -> list[Point]:
+    """The proofs of a database's snapshots, oldest first, for a forecast."""
+    from ecom_platform.recovery.forecast import Point
+
+    return [
+        Point(at, numbers["plain_bytes"], numbers["total_seconds"])
+        for at, numbers in _proofs(instance, shop, name)
+        if {"plain_bytes", "total_seconds"} <= set(numbers)
+    ]
+
+
+def _forecasts(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Table]:
+    from ecom_platform.report.drills import forecast_table
+
+    if shop.databases:
+        history = {each.name: restore_history(instance, shop, each.name) for each in shop.databases}
+        yield forecast_table(history, {each.name: each.rto.total_seconds() for each in shop.databases})
+
+
+def _drill_trends(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Series]:
+    """Of each drill that ran: how long it took, and how much was lost, against its budgets."""
+    from ecom_platform.recovery import drills
+
+    if "drills" in shop.leave_out:
+        return
+    for drill in drills.of(shop):
+        found = _history(instance, dg.AssetKey(keys.service_path(shop, "drills", drill.name)))
+        limit = drill.budget(shop).total_seconds()
+        for title, field, most in (("recovery time", "rto_seconds", limit), ("lost work", "rpo_seconds", None)):
+            points = [(at, numbers[field]) for at, numbers in found if field in numbers]
+            if points:
+                yield Series(f"{drill.name}: {title}", "s", points, most, "drills")
 
 
 def _restore_phases(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Bars]:

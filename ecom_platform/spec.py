@@ -351,6 +351,15 @@ class Notification(_Part):
         return self
 
 
+class Contact(_Part):
+    """Somebody who is called in a disaster. reach: a telephone number or an address. after: since it began."""
+
+    name: str
+    role: str
+    reach: str
+    after: Duration = timedelta(0)
+
+
 class Kubernetes(_Part):
     """Where in a cluster the shop runs. context: of the kubeconfig, empty for its current one.
 
@@ -383,6 +392,7 @@ class Shop(_Part):
     drills: Drills = Drills()
     release: Release = Release()
     notify: Notification = Notification()
+    contacts: tuple[Contact, ...] = ()
     leave_out: tuple[Stage, ...] = ()
 
     @model_validator(mode="after")

@@ -30,6 +30,8 @@ VERBS = {
     "release": "release_verbs:release",
     "bench": "bench_verbs:bench",
     "drill": "drill_verbs:drill",
+    "recover": "recover_verbs:recover",
+    "contacts": "contacts:contacts",
     "report": "report_verbs:report",
     "alerts": "alerts_verb:alerts",
     "metrics": "metrics_verb:metrics",

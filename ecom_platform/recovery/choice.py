@@ -2,7 +2,7 @@
 
 A backup that ran after a `DELETE` without `WHERE` restores perfectly and brings the damage back. Tables that the
 spec calls `growing` never lose rows in ordinary business, so a snapshot in which one of them has fewer rows than in
-an older snapshot was taken after the damage: content says it, no clock and no guess.
+an older whole one was taken after the damage: content says it, no clock and no guess.
 """
 
 from __future__ import annotations
@@ -28,15 +28,21 @@ class Choice:
 
 
 def newest_whole(candidates: Sequence[Candidate], growing: Sequence[str]) -> Choice:
-    """candidates: in any order; ids are in the order of time."""
-    ordered = sorted(candidates, key=lambda each: each.id)
+    """candidates: in any order; ids are in the order of time.
+
+    A snapshot is measured by those before it that are whole: one that holds the damage of one table may have more
+    rows of another than everything that was recovered from the snapshot before it.
+    """
+    whole: list[Candidate] = []
     reasons: dict[str, str] = {}
-    for place in range(len(ordered) - 1, -1, -1):
-        lost = _lost(ordered[place], ordered[:place], growing)
-        if not lost:
-            return Choice(ordered[place].id, reasons)
-        reasons[ordered[place].id] = lost
-    return Choice(None, reasons)
+    for each in sorted(candidates, key=lambda each: each.id):
+        if lost := _lost(each, whole, growing):
+            reasons[each.id] = lost
+        else:
+            whole.append(each)
+    if not whole:
+        return Choice(None, reasons)
+    return Choice(whole[-1].id, {name: reason for name, reason in reasons.items() if name > whole[-1].id})
 
 
 def _lost(one: Candidate, older: Sequence[Candidate], growing: Sequence[str]) -> str:

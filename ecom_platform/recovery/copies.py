@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecom_platform.errors import MissingError
+from ecom_platform.platforms.kubernetes import KubernetesPlatform
+from ecom_platform.platforms.kubernetes.names import names_of
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.recovery.database import fill_from
@@ -26,14 +28,23 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Site:
-    """Where a drill rehearses."""
+    """Where a drill rehearses: the copy on this machine."""
 
     shop: Shop
     platform: LocalPlatform
 
 
-def copy_of(shop: Shop, stores: Iterable[str] = ()) -> Shop:
+@dataclass(frozen=True)
+class ClusterSite:
+    """The copy in namespaces of its own of the cluster."""
+
+    shop: Shop
+    platform: KubernetesPlatform
+
+
+def copy_of(shop: Shop, stores: Iterable[str] = (), **changes: object) -> Shop:
     """The spec of the copy. stores: names of those that it has, each of its own; the first one if none is named.
+    changes: to other fields.
 
     Its databases are managed, whoever runs the originals; it tells nobody anything.
     """
@@ -48,6 +59,7 @@ def copy_of(shop: Shop, stores: Iterable[str] = ()) -> Shop:
             "encryption": Encryption(managed=True),
             "load": None,
             "notify": Notification(),
+            **changes,
         }
     )
 
@@ -68,10 +80,41 @@ def remove_copy(shop: Shop) -> Callable[[Path], None]:
     return remove
 
 
-def make_copy(live: Platform, shop: Shop, site: Site, progress: Progress) -> None:
+def cluster_copy_of(shop: Shop) -> Shop:
+    """The spec of the copy in the cluster: namespaces of its own, its store a folder of the operator's side."""
+    names = names_of(shop)
+    where = shop.kubernetes.model_copy(
+        update={"namespace": f"{names.namespace}-drill", "platform_namespace": f"{names.platform_namespace}-drill"}
+    )
+    return copy_of(shop, platform="kubernetes", kubernetes=where)
+
+
+def cluster_site_of(shop: Shop, folder: Path) -> ClusterSite:
+    return ClusterSite(shop, KubernetesPlatform(shop, folder / COPY))
+
+
+def remove_cluster_copy(shop: Shop) -> Callable[[Path], None]:
+    """Uninstalls the copy and removes its namespaces, if they were made."""
+
+    def remove(folder: Path) -> None:
+        if (folder / COPY).exists():
+            cluster_site_of(shop, folder).platform.reset()
+
+    return remove
+
+
+def bring_up(platform: Platform) -> None:
+    """Everything of the platform that the shop's data needs."""
+    if isinstance(platform, LocalPlatform):
+        platform.up()
+    elif isinstance(platform, KubernetesPlatform):
+        platform.install()
+
+
+def make_copy(live: Platform, shop: Shop, site: Site | ClusterSite, progress: Progress) -> None:
     """Bring the copy up with the live shop's data, deployed and open. Raises MissingError if it has no data."""
     progress("making a copy of the shop")
-    site.platform.up()
+    bring_up(site.platform)
     for folder in shop.folders:
         source = live.folder(folder.name)
         shutil.copytree(source, site.platform.folder(folder.name), dirs_exist_ok=True)

@@ -45,9 +45,13 @@ class Drill:
         return self.variants[day.isocalendar().week % len(self.variants)]
 
 
-def _sells(shop: Shop) -> bool:
+def _on_this_machine(shop: Shop) -> bool:
     """A shop that can take an order, with a database that has backups; on this machine."""
     return bool(shop.platform == "local" and shop.services and shop.databases and shop.stores)
+
+
+def _in_cluster(shop: Shop) -> bool:
+    return bool(shop.platform == "kubernetes" and shop.services and shop.databases and shop.drills.node)
 
 
 def _database_lost(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
@@ -57,11 +61,54 @@ def _database_lost(live: Platform, shop: Shop, variant: str, progress: Progress)
     return database_drill.run(live, shop, shop.databases[0], FAULTS[variant], progress=progress)
 
 
+def _machine_lost(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
+    from ecom_platform.recovery import machine_drill
+
+    return machine_drill.run(live, shop, variant, progress)
+
+
+def _node_lost(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
+    from ecom_platform.recovery import node_drill
+
+    return node_drill.run(live, shop, variant, progress)
+
+
+def _part(name: str) -> Run:
+    """A driver of part_drills.py by its name."""
+
+    def run(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
+        from ecom_platform.recovery import part_drills
+
+        driver: Run = getattr(part_drills, name)
+        return driver(live, shop, variant, progress)
+
+    return run
+
+
 def _remove_copy(shop: Shop) -> Callable[[Path], None]:
     from ecom_platform.recovery.copies import copy_of, remove_copy
 
     return remove_copy(copy_of(shop))
 
+
+def _remove_machines(shop: Shop) -> Callable[[Path], None]:
+    from ecom_platform.recovery import machine_drill
+
+    return machine_drill.remove(shop)
+
+
+def _remove_node(shop: Shop) -> Callable[[Path], None]:
+    from ecom_platform.recovery import node_drill
+
+    return node_drill.remove(shop)
+
+
+def _database_budget(shop: Shop) -> timedelta:
+    return shop.databases[0].rto
+
+
+_ONE = ("whole",)
+"""The variants of a drill that has only one."""
 
 DRILLS = {
     each.name: each
@@ -71,10 +118,72 @@ DRILLS = {
             title="The database is lost or corrupted",
             checks=checks.DATABASE_CHECKS,
             variants=checks.DATABASE_VARIANTS,
-            applies=_sells,
-            budget=lambda shop: shop.databases[0].rto,
+            applies=_on_this_machine,
+            budget=_database_budget,
             run=_database_lost,
             remove=_remove_copy,
+        ),
+        Drill(
+            name=checks.MACHINE_LOST,
+            title="The whole machine is lost",
+            checks=checks.MACHINE_CHECKS,
+            variants=_ONE,
+            applies=_on_this_machine,
+            budget=lambda shop: shop.thresholds.machine_recovery,
+            run=_machine_lost,
+            remove=_remove_machines,
+            whole=True,
+        ),
+        Drill(
+            name=checks.MEDIA_LOST,
+            title="Application data is lost",
+            checks=checks.MEDIA_CHECKS,
+            variants=_ONE,
+            applies=lambda shop: _on_this_machine(shop) and bool(shop.folders),
+            budget=lambda shop: shop.thresholds.folder_recovery,
+            run=_part("run_media"),
+            remove=_remove_copy,
+        ),
+        Drill(
+            name=checks.CONFIGURATION_LOST,
+            title="The configuration is lost",
+            checks=checks.CONFIGURATION_CHECKS,
+            variants=_ONE,
+            applies=_on_this_machine,
+            budget=lambda shop: shop.thresholds.configuration_recovery,
+            run=_part("run_configuration"),
+            remove=_remove_copy,
+        ),
+        Drill(
+            name=checks.KEY_LOST,
+            title="The encryption key is lost",
+            checks=checks.KEY_CHECKS,
+            variants=_ONE,
+            applies=_on_this_machine,
+            budget=_database_budget,
+            run=_part("run_key"),
+            remove=_remove_copy,
+        ),
+        Drill(
+            name=checks.STORE_UNREACHABLE,
+            title="A store of backups is unreachable",
+            checks=checks.STORE_CHECKS,
+            variants=_ONE,
+            applies=lambda shop: _on_this_machine(shop) and len(shop.stores) > 1,
+            budget=_database_budget,
+            run=_part("run_store"),
+            remove=_remove_copy,
+        ),
+        Drill(
+            name=checks.NODE_LOST,
+            title="A node of the cluster loses its power",
+            checks=checks.NODE_CHECKS,
+            variants=_ONE,
+            applies=_in_cluster,
+            budget=_database_budget,
+            run=_node_lost,
+            remove=_remove_node,
+            whole=True,
         ),
     )
 }

@@ -9,9 +9,11 @@ folders       no file of application data that was there has gone
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ecom_platform.backup.fingerprint_sql import quoted
 from ecom_platform.clients import sql
@@ -70,17 +72,27 @@ def wait_for_alarm(checks: list[Probe], *, seconds: float) -> Alarm:
 
 def wait_until_well(checks: list[Probe], *, seconds: float) -> None:
     """Look until nothing is wrong. Raises DeadlineExceeded with what still is."""
+    if bad := still_wrong(checks, seconds=seconds):
+        raise DeadlineExceeded("see the shop well", "; ".join(str(each) for each in bad[:3]), "See `ecom logs`.")
+
+
+def still_wrong(checks: list[Probe], *, seconds: float) -> list[Verdict]:
+    """Look until nothing is wrong or the time is over; what is wrong then."""
     deadline = time.monotonic() + seconds
-    while bad := noticed(checks):
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded("see the shop well", "; ".join(str(each) for each in bad[:3]), "See `ecom logs`.")
+    while (bad := noticed(checks)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+    return bad
 
 
 def front(platform: Platform, service: Service) -> Iterator[Verdict]:
     """The service's readiness and endpoints at its active address; it stops at the first that does not answer."""
+    yield from answers(platform.address(service, "active"), service)
+
+
+def answers(address: str, service: Service) -> Iterator[Verdict]:
+    """The same at an address that is known already."""
     try:
-        with session(platform.address(service, "active"), seconds=ANSWER_SECONDS) as door:
+        with session(address, seconds=ANSWER_SECONDS) as door:
             yield equal(f"{service.name} is ready", 200, door.get(service.probes.ready).status)
             for each in service.endpoints:
                 answer = door.get(each.path)
@@ -101,6 +113,22 @@ def content(platform: Platform, database: Database, rows: Mapping[str, int]) -> 
                 yield _read(connection, table, least if table in database.growing else 0)
     except EcomError as error:
         yield failed(f"{database.name} can be read", error.seen)
+
+
+def folder(platform: Platform, name: str, files: int) -> Iterator[Verdict]:
+    """The folder has at least so many files as were there before."""
+    found = files_in(platform.folder(name))
+    yield holds(f"the folder {name} has its files", found >= files, f"{found:,} files, {files:,} were there before")
+
+
+def files_in(place: Path) -> int:
+    """How many files the folder holds, at any depth."""
+    return sum(len(names) for _, _, names in os.walk(place))
+
+
+def key(file: Path) -> Iterator[Verdict]:
+    """The platform's private key is where it was put."""
+    yield holds("the platform has its private key", file.exists(), str(file))
 
 
 def _read(connection: sql.Connection, table: str, least: int) -> Verdict:

@@ -43,7 +43,7 @@ class Writer:
         self._place, self._ledger, self._now = place, ledger, now
         self._ended, self._changed = Event(), Condition()
         self._answered: list[Attempt] = []
-        self._number = 0
+        self._number, self._address = 0, place.address
         self._bearer: dict[str, str] = {}
         self._error: Exception | None = None
         self.last_refusal = "nothing was refused"
@@ -77,15 +77,28 @@ class Writer:
 
     def run(self) -> None:
         try:
-            with session(self._place.address, seconds=SECONDS) as door:
-                due = time.monotonic()
-                while self._number < MOST_ORDERS and not self._ended.wait(max(0.0, due - time.monotonic())):
-                    due = max(due + 1 / self._place.per_second, time.monotonic() - SECONDS)
-                    self._order(door)
+            while self._goes_on():
+                address = self._address
+                with session(address, seconds=SECONDS) as door:
+                    self._orders(door, address)
         except Exception as error:  # noqa: BLE001  # told by whoever waits for orders, and by close()
             self._error = error
         with self._changed:
             self._changed.notify_all()
+
+    def _goes_on(self) -> bool:
+        return self._number < MOST_ORDERS and not self._ended.is_set()
+
+    def _orders(self, door: Session, address: str) -> None:
+        """One after the other, until the end or until the shop is somewhere else."""
+        due = time.monotonic()
+        while self._goes_on() and self._address == address and not self._ended.wait(max(0.0, due - time.monotonic())):
+            due = max(due + 1 / self._place.per_second, time.monotonic() - SECONDS)
+            self._order(door)
+
+    def redirect(self, address: str) -> None:
+        """The shop is at another address from now on, as after a change of its name's record."""
+        self._address = address
 
     def close(self) -> None:
         self._ended.set()

@@ -100,6 +100,12 @@ def test_the_newest_snapshot_before_the_damage_is_found_by_its_content() -> None
     }
 
 
+def test_what_was_taken_after_a_recovery_is_not_measured_by_the_damage() -> None:
+    after_recovery = snapshot("3", orders=13, customers=5)
+    damaged = snapshot("2", orders=0, customers=9)  # its customers are more than the recovered shop has
+    assert newest_whole([snapshot("1", orders=12, customers=5), damaged, after_recovery], GROWING).chosen == "3"
+
+
 def test_a_snapshot_without_the_table_holds_the_damage_too() -> None:
     assert newest_whole([snapshot("1", orders=1), snapshot("2", customers=1)], GROWING).chosen == "1"
 
