@@ -15,7 +15,7 @@ from ecom_platform.cli.runs import run_job
 from ecom_platform.errors import ConfigurationError
 from ecom_platform.settings import Settings
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
