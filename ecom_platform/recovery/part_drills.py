@@ -205,7 +205,7 @@ def _store(site: Site, rehearsal: Rehearsal) -> Plan:
         save=lambda: _done(save_database(site.platform, site.shop, database)),
         fault=lose,
         eyes=lambda: [
-            *(lambda each=each: iter([_holds(site, each, database, "latest")]) for each in names),  # type: ignore[misc]
+            *(lambda each=each: iter([_holds(site, each, database, "latest")]) for each in names),
             *_front(site),
         ],
         recover=recover,
