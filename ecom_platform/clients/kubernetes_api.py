@@ -153,7 +153,7 @@ class Cluster:
             )
             return str(answer.data.decode(errors="replace"))
         except ApiException as error:
-            raise _translated(tried, error.status, error.body or error.reason) from error
+            raise translated(tried, error.status, error.body or error.reason) from error
         except HTTPError as error:
             raise UnreachableError(tried, f"{type(error).__name__}: {error}"[:_SEEN_CHARACTERS], _REACH) from error
 
@@ -250,7 +250,7 @@ class Cluster:
                 out, err = (ran.read_channel(channel)[-KEPT_CHARACTERS:] for channel in (1, 2))
                 code = int(ran.returncode)
         except ApiException as error:
-            raise _translated(tried, error.status, error.body or error.reason) from error
+            raise translated(tried, error.status, error.body or error.reason) from error
         finally:
             client.close()
         return Completed(command[0], code, out, err)
@@ -263,7 +263,8 @@ _NEXT = {
 }
 
 
-def _translated(tried: str, status: int | None, body: object) -> EcomError:
+def translated(tried: str, status: int | None, body: object) -> EcomError:
+    """The platform's error for an answer of the API server."""
     seen = f"{status}: {_message(body)}"[:_SEEN_CHARACTERS]
     kinds: dict[int | None, type[EcomError]] = {
         401: ConfigurationError,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ecom_platform.backup.keyring import KeyRing
+from ecom_platform.backup.sources.trees import Tree
 from ecom_platform.clients.commands import Completed
 from ecom_platform.errors import BusyError, RefusedError
 from ecom_platform.load.resources import Sampler
@@ -143,7 +144,10 @@ class Platform(Protocol):
     def store(self, name: str) -> StoreAccess: ...
 
     def folder(self, name: str) -> Path:
-        """The application-data folder of that name."""
+        """The application-data folder of that name, where this machine has it."""
+
+    def folder_tree(self, name: str) -> Tree:
+        """What reads the application-data folder of that name, once, wherever it is."""
 
     def dagster_home(self) -> Path:
         """The folder of this shop's Dagster instance with its dagster.yaml, written if it is not there."""

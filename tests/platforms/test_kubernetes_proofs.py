@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from ecom_platform.backup.archives import copy_archive
+from ecom_platform.backup.sources.configuration import configuration_source, gather
+from ecom_platform.backup.sources.folder import tree_source
 from ecom_platform.clients.kubernetes_api import Object
+from ecom_platform.platforms.kubernetes import KubernetesPlatform
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
+from ecom_platform.spec import FolderReference
 from ecom_platform.validation import cluster as cluster_validation
 from ecom_platform.validation import hardening, network, service_accounts
 from ecom_platform.verdicts import Outcome, Verdict, worst
+from tests.backup.snapshots import KEYS
+from tests.backup.sources.trees import Keeper
 from tests.platforms.cluster import ClusterPlace, in_cluster, unguarded_namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -157,3 +165,31 @@ def test_an_account_that_may_read_secrets_is_red_when_asked_and_when_tried(place
     assert f"{who} may not get secrets in {place.namespace}" in claims
     assert f"{who} cannot read the secrets {place.namespace}" in claims
     assert f"{place.namespace}/frontend" not in claims
+
+
+def test_the_configuration_of_the_shop_is_taken_without_secrets_and_taken_back_by_the_cluster(
+    place: ClusterPlace, tmp_path: Path
+) -> None:
+    keeper = Keeper(tmp_path)
+    documents = gather(place.platform, place.shop, keeper.key)
+    assert f"helm/{place.namespace}/{place.platform.names.release}.json" in documents
+    assert f"kubernetes/{place.namespace}/deployments/backend-blue.json" in documents
+    snapshot = keeper.take_source(configuration_source(documents))
+    done = keeper.verify(snapshot, look=place.platform.judge_documents)
+    assert worst(done.verdicts) is Outcome.PASSED, [str(each) for each in done.verdicts if not each.passed]
+    pieces: list[bytes] = []
+    copy_archive(keeper.store, snapshot, "content", KEYS, pieces.append)
+    secrets = place.platform.secret_values()
+    assert f"{place.namespace}/shop-database-owner/password" in secrets
+    assert [name for name, value in secrets.items() if value in b"".join(pieces)] == []
+
+
+def test_the_media_of_the_shop_are_read_in_a_pod_of_the_backend(place: ClusterPlace, tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    media = FolderReference(folder="media")
+    backend = place.service(settings={"MEDIA_DIR": media})
+    shop = place.shop.model_copy(update={"services": (backend, place.service("frontend"))})
+    platform = KubernetesPlatform(shop, place.platform.layout.state)
+    snapshot = keeper.take_source(tree_source("folder", "media", platform.folder_tree("media")))
+    assert snapshot.fingerprint["entries"] == 1  # the chart's volume for trials is empty
+    assert keeper.verify(snapshot).outcome is Outcome.PASSED

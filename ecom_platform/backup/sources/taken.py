@@ -14,7 +14,6 @@ from ecom_platform.backup.manifest import Manifest
 from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.backup.sources import complete, configuration, set_members
 from ecom_platform.backup.sources.folder import tree_source
-from ecom_platform.backup.sources.folder_trees import open_tree
 from ecom_platform.backup.sources.taking import Source, Writing, take_snapshot
 from ecom_platform.backup.stored import is_encrypted, is_stored
 from ecom_platform.clients.objects import open_store
@@ -60,12 +59,12 @@ class SourceRecord(Record):
 
 def take_folder(platform: Platform, shop: Shop, name: str, *, progress: Progress) -> tuple[Findings, SourceRecord]:
     """Verdicts for FOLDER_CHECKS and the record."""
-    with open_tree(platform, name) as tree:
-        manifest = _take(platform, shop, tree_source("folder", name, tree), progress)
-        for each in tree.left_out:
-            progress(f"left out, because it is no file, folder or link: {each!r}")
-        for each in tree.moved_on:
-            progress(f"changed after it had been read: {each!r}")
+    tree = platform.folder_tree(name)
+    manifest = _take(platform, shop, tree_source("folder", name, tree), progress)
+    for each in tree.left_out:
+        progress(f"left out, because it is no file, folder or link: {each!r}")
+    for each in tree.moved_on:
+        progress(f"changed after it had been read: {each!r}")
     return _tree_findings(platform, shop, manifest, {}), _record(manifest)
 
 

@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from ecom_platform.backup.sources.trees import Tree
 from ecom_platform.clients.commands import Completed
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.clients.web import session
-from ecom_platform.errors import DeadlineExceeded, MissingError, RefusedError, UnreachableError
+from ecom_platform.errors import ConfigurationError, DeadlineExceeded, MissingError, RefusedError, UnreachableError
 from ecom_platform.platforms import replacement
 from ecom_platform.platforms.kubernetes import objects, rollout, scratch, secrets, tasks, values
 from ecom_platform.platforms.kubernetes.data import Data
@@ -26,13 +27,14 @@ from ecom_platform.platforms.kubernetes.names import (
     names_of,
     selector,
 )
+from ecom_platform.platforms.kubernetes.pod_tree import PodTree
 from ecom_platform.platforms.kubernetes.reach import Reach
 from ecom_platform.platforms.kubernetes.release import Release
 from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
 from ecom_platform.platforms.local.locks import held
 from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Document, Instance, Which, managed
 from ecom_platform.secret_values import resolve
-from ecom_platform.spec import Database, Service, Shop
+from ecom_platform.spec import Database, FolderReference, Service, Shop
 from ecom_platform.verdicts import Verdict
 
 DEPLOY_WAIT_SECONDS = 300.0
@@ -245,6 +247,24 @@ class KubernetesPlatform(Data):
         return PodsOfShop(self.cluster, self.names.namespace)
 
     # Data
+
+    def folder_tree(self, name: str) -> Tree:
+        """Read in a pod of a service that has the folder, by that pod's own Python."""
+        tried = f"read the folder {name}"
+        for service in self.shop.services:
+            for variable, value in service.environment.items():
+                if isinstance(value, FolderReference) and value.folder == name:
+                    live = self.live_colour(service)
+                    ready = self.instances(service, live) if live else ()
+                    if not ready:
+                        raise MissingError(tried, f"no pod of {service.name} is ready", "Deploy the shop first.")
+                    namespace = self.names.namespace
+                    return PodTree(
+                        self.cluster, ready[0].name, namespace, container=service.name, name=name, place=variable
+                    )
+        raise ConfigurationError(
+            tried, "no service of the spec has it", f"Add `{{folder: {name}}}` to the environment of one that does."
+        )
 
     def documents(self) -> Mapping[str, object]:
         """Objects of the shop's namespaces and the release, without run-time state and secret values."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from ecom_platform.backup.keyring import KeyRing
+from ecom_platform.backup.sources.tree_reader import TreeReader
+from ecom_platform.backup.sources.trees import LocalTree, Tree
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.clients.web import session
 from ecom_platform.errors import (
@@ -290,6 +292,9 @@ class LocalPlatform:
 
     def folder(self, name: str) -> Path:
         return self.data.folder(name)
+
+    def folder_tree(self, name: str) -> Tree:
+        return LocalTree(name, TreeReader(str(self.folder(name))))
 
     def documents(self) -> Mapping[str, object]:
         return self.data.documents()
