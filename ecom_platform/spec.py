@@ -186,7 +186,8 @@ SourceKind = Literal["database", "folder", "configuration", "complete"]
 
 class Store(_Part):
     """Where backups lie: `file:PATH` (relative to the state folder), `s3://BUCKET/PREFIX`,
-    or `managed: true` for the platform's own S3 server.
+    or `managed: true` for the platform's own S3 server. removing_*: the keys of retention, where the
+    others may add and not delete.
 
     retention_of: rules of their own for kinds of sources, in place of `retention`.
     """
@@ -197,6 +198,8 @@ class Store(_Part):
     region: str = "us-east-1"
     access_key: SecretReference | None = None
     secret_key: SecretReference | None = None
+    removing_access_key: SecretReference | None = None
+    removing_secret_key: SecretReference | None = None
     retention: Retention = Retention()
     retention_of: dict[SourceKind, Retention] = {}
     object_lock: Duration | None = None
@@ -207,7 +210,15 @@ class Store(_Part):
             raise ValueError("a store is either `managed: true` or has a `url`")
         if self.url and not self.url.startswith(("file:", "s3://")):
             raise ValueError("a store's url begins with file: or s3://")
+        if (self.removing_access_key is None) != (self.removing_secret_key is None):
+            raise ValueError("removing_access_key and removing_secret_key go together")
         return self
+
+    def keys(self, *, removing: bool) -> tuple[SecretReference | None, SecretReference | None]:
+        """(access key, secret key); retention uses the ordinary ones where it has none of its own."""
+        if removing and self.removing_access_key:
+            return self.removing_access_key, self.removing_secret_key
+        return self.access_key, self.secret_key
 
 
 class Encryption(_Part):

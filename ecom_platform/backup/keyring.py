@@ -123,8 +123,8 @@ class KeyRing:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = os.open(self.private / f".{IDENTITY}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        self.public.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = os.open(self.public.with_name(f".{self.public.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX)
             yield

@@ -180,7 +180,7 @@ def _apply(context: Context, only: str | None, share: float, *, trust_clock: boo
     for name in _stores(context, only):
         rules, limits = _rules(context, name, None)
         applied += apply_retention(
-            open_store(context.platform.store(name)),
+            open_store(context.platform.store(name, removing=True)),
             shop=context.shop.shop,
             policy=rules,
             limits=replace(limits, share=share, trust_clock=trust_clock),
@@ -214,7 +214,7 @@ def _sweep(context: Context, store: str) -> None:
 
     try:
         sweep(
-            open_store(context.platform.store(store)),
+            open_store(context.platform.store(store, removing=True)),
             shop=context.shop.shop,
             leased=leased,
             progress=lambda text: click.echo(text, err=True),

@@ -5,6 +5,9 @@ Not here: the objects in a bucket (s3_objects.py).
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +16,21 @@ from ecom_platform.platforms.protocol import StoreAccess
 
 PROBE_BUCKET, PROBE_KEY = "ecom-probe", "probe"
 """Apart from the shop's buckets, whose locks would keep every probe."""
+
+
+REMOVES = (
+    "DeleteObject",
+    "DeleteObjectVersion",
+    "DeleteBucket",
+    "PutBucketPolicy",
+    "DeleteBucketPolicy",
+    "PutBucketVersioning",
+    "PutLifecycleConfiguration",
+    "PutBucketObjectLockConfiguration",
+    "PutObjectRetention",
+    "BypassGovernanceRetention",
+)
+"""What destroys objects, at once or later, or allows to."""
 
 
 class Buckets:
@@ -36,10 +54,7 @@ class Buckets:
         """The bucket, there. lock: nobody can delete or change an object for that time after it was
         written; it can only be asked for when the bucket is made. Raises UnreachableError, PermanentError.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        tried = f"make the bucket {bucket} at {self._endpoint}"
-        try:
+        with self._failures(f"make the bucket {bucket}"):
             if not self._exists(bucket):
                 self._client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=lock is not None)
             if lock is not None:
@@ -48,6 +63,29 @@ class Buckets:
                 self._client.put_object_lock_configuration(
                     Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
                 )
+
+    def only_adds(self, bucket: str, user: str) -> None:
+        """That user can read and add in the bucket, but remove nothing for good: no object, no version of one
+        (what is overwritten stays as an older version), and none of the rules that say so.
+        """
+        with self._failures(f"let {user} only add to the bucket {bucket}"):
+            self._client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            deny = {
+                "Effect": "Deny",
+                "Principal": {"AWS": f"arn:aws:iam::000000000000:user/{user}"},
+                "Action": [f"s3:{each}" for each in REMOVES],
+                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+            }
+            policy = {"Version": "2012-10-17", "Statement": [deny]}
+            self._client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    @contextmanager
+    def _failures(self, action: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        tried = f"{action} at {self._endpoint}"
+        try:
+            yield
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 raise UnreachableError(tried, str(error)) from error

@@ -209,6 +209,8 @@ class BucketStore:
             return RefusedError(tried, "the object exists, and objects are written once")
         seen = str(error).splitlines()[0][:400]
         status = _STATUS.search(str(error))
+        if status and status[1] == "403" and action.startswith("remove"):
+            return RefusedError(tried, f"these keys may not remove: {seen}", "Retention has keys of its own.")
         if status and status[1].startswith("4") and status[1] not in ("408", "429"):
             return PermanentError(tried, seen, f"Check the address and the keys of the store {self.name}.")
         return UnreachableError(tried, seen, f"See whether {self._access.endpoint or self.where} answers.")

@@ -141,7 +141,10 @@ class Platform(Protocol):
         the name that is returned; empty if there was none. Nothing is ever overwritten.
         """
 
-    def store(self, name: str) -> StoreAccess: ...
+    def store(self, name: str, *, removing: bool = False) -> StoreAccess:
+        """The store, with keys that can add and, where the store offers that, cannot remove or overwrite.
+        removing: with those of retention, which can remove.
+        """
 
     def folder(self, name: str) -> Path:
         """The application-data folder of that name, where this machine has it."""

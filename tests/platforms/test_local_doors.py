@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from ecom_platform.clients.buckets import Buckets
+from ecom_platform.clients.objects import open_store
 from ecom_platform.clients.web import session
-from ecom_platform.errors import EcomError
+from ecom_platform.errors import EcomError, RefusedError
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.platforms.protocol import StoreAccess
 from tests.platforms.conftest import Place
@@ -68,6 +71,40 @@ def test_the_object_server_asks_for_its_credentials(platform: LocalPlatform) -> 
     with session(access.endpoint) as s3:
         assert s3.get("/contract-far").status == 403
         assert s3.send("DELETE", "/contract-far").status == 403
+
+
+def test_who_takes_backups_can_add_to_the_object_server_and_destroy_nothing(platform: LocalPlatform) -> None:
+    """What somebody who stole the keys of the dump's side would try."""
+    store, bucket, key = open_store(platform.store("far")), "contract-far", "kept/first"
+    store.put_new(key, b"a backup")
+    with pytest.raises(RefusedError, match="may not delete"):
+        store.delete(key)
+    client: Any = store._boto  # type: ignore[attr-defined]  # the same keys, other calls
+    version = client.list_object_versions(Bucket=bucket, Prefix=key)["Versions"][0]["VersionId"]
+    attempts: list[Callable[[], object]] = [
+        lambda: client.delete_object(Bucket=bucket, Key=key),
+        lambda: client.delete_object(Bucket=bucket, Key=key, VersionId=version),
+        lambda: client.delete_bucket(Bucket=bucket),
+        lambda: client.delete_bucket_policy(Bucket=bucket),
+        lambda: client.put_bucket_policy(Bucket=bucket, Policy="{}"),
+        lambda: client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"}),
+        lambda: client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=AT_ONCE),
+        lambda: client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={}),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            attempt()
+    answer = client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}]})
+    assert [each["Code"] for each in answer["Errors"]] == ["AccessDenied"]
+    client.put_object(Bucket=bucket, Key=key, Body=b"ransom")
+    old = client.get_object(Bucket=bucket, Key=key, VersionId=version)["Body"].read()
+    assert old == b"a backup", "what was overwritten is there as an older version"
+    removing = open_store(platform.store("far", removing=True))
+    removing.delete(key)
+    assert "Versions" not in client.list_object_versions(Bucket=bucket, Prefix=key)
+
+
+AT_ONCE = {"Rules": [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}
 
 
 @pytest.mark.parametrize("path", ["/col/delete?collection=contract-far", "/dir/assign", "/dir/lookup?fileId=1,01"])

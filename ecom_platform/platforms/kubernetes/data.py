@@ -32,7 +32,7 @@ class Data:
         make_enterable(self.layout.state)
         return make_private(self.layout.locks) / name
 
-    def store(self, name: str) -> StoreAccess:
+    def store(self, name: str, *, removing: bool = False) -> StoreAccess:
         if name not in self.shop.stores:
             raise MissingError(f"find the store {name}", f"the spec has {', '.join(self.shop.stores) or 'none'}")
         store = self.shop.stores[name]
@@ -45,9 +45,7 @@ class Data:
         if store.url.startswith("file:"):
             path = self.layout.state / store.url.removeprefix("file:").removeprefix("//")
             return StoreAccess(name=name, url=path.as_uri())
-        access, secret = (
-            resolve(key, f"the store {name}") if key else "" for key in (store.access_key, store.secret_key)
-        )
+        access, secret = (resolve(key, f"the store {name}") if key else "" for key in store.keys(removing=removing))
         return StoreAccess(name, store.url, store.endpoint, store.region, access, secret)
 
     def folder(self, name: str) -> Path:

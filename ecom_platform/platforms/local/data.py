@@ -86,18 +86,16 @@ class Data:
         replace_text(path, url_with_password(self.database(database, role)) + "\n")
         return path
 
-    def store(self, name: str) -> StoreAccess:
+    def store(self, name: str, *, removing: bool = False) -> StoreAccess:
         if name not in self.shop.stores:
             raise MissingError(f"find the store {name}", f"the spec has {', '.join(self.shop.stores) or 'none'}")
         store = self.shop.stores[name]
         if store.managed:
-            return self.s3.access(name)
+            return self.s3.access(name, removing=removing)
         if store.url.startswith("file:"):
             path = self.layout.state / store.url.removeprefix("file:").removeprefix("//")
             return StoreAccess(name=name, url=path.as_uri())
-        access, secret = (
-            resolve(key, f"the store {name}") if key else "" for key in (store.access_key, store.secret_key)
-        )
+        access, secret = (resolve(key, f"the store {name}") if key else "" for key in store.keys(removing=removing))
         return StoreAccess(name, store.url, store.endpoint, store.region, access, secret)
 
     def folder(self, name: str) -> Path:

@@ -287,8 +287,8 @@ class LocalPlatform:
     def put_in_place(self, database: Database) -> str:
         return replacement.put_in_place(self.postgres.superuser(), managed(database).name)
 
-    def store(self, name: str) -> StoreAccess:
-        return self.data.store(name)
+    def store(self, name: str, *, removing: bool = False) -> StoreAccess:
+        return self.data.store(name, removing=removing)
 
     def folder(self, name: str) -> Path:
         return self.data.folder(name)

@@ -25,6 +25,9 @@ from ecom_platform.platforms.protocol import StoreAccess
 from ecom_platform.spec import Shop
 
 NAME = "s3"
+ADDER = "ecom-add"
+"""The S3 server's name for who may add and not remove: all but retention."""
+
 DOORS = {
     "s3": "s3.port",
     "s3/grpc": "s3.port.grpc",
@@ -94,9 +97,18 @@ class SeaweedFS:
         self.ports.refuse_taken(*DOORS)
         make_private(self.layout.seaweedfs)
         make_private(self._data)
-        keys = {"accessKey": self.access_key, "secretKey": kept(self.layout.secrets / "s3-secret-key", password)}
-        identity = {"name": "ecom", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
-        replace_text(self._credentials, json.dumps({"identities": [identity]}))
+        identities = [
+            {
+                "name": name,
+                "credentials": [dict(zip(("accessKey", "secretKey"), keys, strict=True))],
+                "actions": actions,
+            }
+            for name, keys, actions in (
+                ("ecom", self._keys(removing=True), ["Admin", "Read", "Write", "List", "Tagging"]),
+                (ADDER, self._keys(removing=False), ["Read", "Write", "List", "Tagging"]),
+            )
+        ]
+        replace_text(self._credentials, json.dumps({"identities": identities}))
         tokens = [
             f'[{each}]\nkey = "{kept(self.layout.secrets / f"s3-{each}", password)}"\nexpires_after_seconds = 60\n'
             for each in TOKENS
@@ -115,26 +127,29 @@ class SeaweedFS:
         files = [f"seaweedfs-{name}-{ports[each]}.sock" for each, name in names.items() if each in ports]
         return [each for each in map(SOCKETS.joinpath, files) if each.is_socket()]
 
-    @property
-    def access_key(self) -> str:
-        return kept(self.layout.secrets / "s3-access-key", lambda: f"ecom{password()[:16]}")
+    def _keys(self, *, removing: bool) -> tuple[str, str]:
+        """(access key, secret key) of who makes buckets and removes, or of who only adds."""
+        prefix = "s3" if removing else "s3-add"
+        access = kept(self.layout.secrets / f"{prefix}-access-key", lambda: f"ecom{password()[:16]}")
+        return access, kept(self.layout.secrets / f"{prefix}-secret-key", password)
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.ports.of(NAME)}"
 
-    def access(self, store: str) -> StoreAccess:
+    def access(self, store: str, *, removing: bool = False) -> StoreAccess:
+        access_key, secret_key = self._keys(removing=removing)
         return StoreAccess(
             name=store,
             url=f"s3://{bucket_name(self.shop, store)}",
             endpoint=self.endpoint,
-            access_key=self.access_key,
-            secret_key=kept(self.layout.secrets / "s3-secret-key", password),
+            access_key=access_key,
+            secret_key=secret_key,
         )
 
     @cached_property
     def _buckets(self) -> Buckets:
-        return Buckets(self.access("any"))
+        return Buckets(self.access("any", removing=True))
 
     def _takes_writes(self) -> bool:
         return self._buckets.takes_writes()
@@ -142,7 +157,9 @@ class SeaweedFS:
     def _make_buckets(self) -> None:
         for name, store in self.shop.stores.items():
             if store.managed:
-                self._buckets.ensure(bucket_name(self.shop, name), store.object_lock)
+                bucket = bucket_name(self.shop, name)
+                self._buckets.ensure(bucket, store.object_lock)
+                self._buckets.only_adds(bucket, ADDER)
         self._buckets.close()
 
 
