@@ -56,14 +56,15 @@ class KeyRing:
                 kept = self._kept()
                 if not any(each.origin == "managed" for each in kept):
                     self._write_public([_managed(self._first_identity()), *kept])
-        return [*(Recipient(each, "spec") for each in self.encryption.recipients), *self._kept()]
+        kept = [each for each in self._kept() if self.encryption.managed or each.origin == "added"]
+        return [*(Recipient(each, "spec") for each in self.encryption.recipients), *kept]
 
     def identities(self) -> tuple[str, ...]:
         """The private keys that are here, as texts of key files; none on a machine that only dumps."""
-        own = self.encryption.identity
+        own, kept = self.encryption.identity, list[str]()
         if self.encryption.managed:
             self.entries()
-        kept = [each.read_text(encoding="utf-8").strip() for each in self._private_files()]
+            kept = [each.read_text(encoding="utf-8").strip() for each in self._private_files()]
         return (*((resolve(own, "the encryption identity"),) if own else ()), *kept)
 
     def add(self, public: str) -> None:

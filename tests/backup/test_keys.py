@@ -63,6 +63,13 @@ def test_a_key_of_before_there_was_a_file_of_recipients_is_kept(tmp_path: Path) 
     assert ring(tmp_path).recipients() == (PUBLIC,)
 
 
+def test_a_managed_key_counts_only_while_the_spec_says_managed(tmp_path: Path) -> None:
+    ring(tmp_path).add(PUBLIC)
+    own = Encryption(recipients=(Identities(new_identity()).recipients[0],))
+    assert ring(tmp_path, own).recipients() == (*own.recipients, PUBLIC)
+    assert ring(tmp_path, own).identities() == ()
+
+
 def test_an_added_key_opens_too_and_is_there_once(tmp_path: Path) -> None:
     (first,) = ring(tmp_path).recipients()
     ring(tmp_path).add(PUBLIC)
