@@ -69,7 +69,8 @@ class Daemon:
         defs = build_defs([self.pipeline.shop], self.pipeline.settings)
         jobs = {each.name: each for each in defs.resolve_all_job_defs()}
         schedules = cron_table.build(self.pipeline.shop, jobs, "production")
-        (sensor,) = missed.build(self.pipeline.shop, schedules, jobs, clock=lambda: now)
+        sensors = {each.name: each for each in missed.build(self.pipeline.shop, schedules, jobs, clock=lambda: now)}
+        sensor = sensors["backup_schedule_missed"]
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, sensor_name=sensor.name)
         result = sensor(context)
         assert isinstance(result, dg.SensorResult)
