@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ecom_platform.backup import dump_plan
+from ecom_platform.backup import dump_plan, postgres_tools
 from ecom_platform.backup.dump import Options, dump_database
 from ecom_platform.backup.lease import is_leased
 from ecom_platform.backup.postgres_tools import tools_for
@@ -242,6 +242,21 @@ def test_a_server_that_no_program_fits_is_refused_before_the_dump() -> None:
         tools_for(130010)
     with pytest.raises(PreflightError, match="no pg_dump at all"):
         tools_for(180000, (Path("/nonexistent"),))
+
+
+def test_programs_that_are_older_than_the_server_are_refused_before_anything_is_written(
+    dumping: Dumper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("pg_dump", "pg_dumpall", "pg_restore"):
+        (programs / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 15.18'\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setattr(postgres_tools, "_folders", lambda: (programs,))
+    with pytest.raises(PreflightError, match=r"must not be older than the server; found 15\.18") as raised:
+        dumping.dump()
+    assert "Install postgresql-client-18" in raised.value.next_step
+    assert_nothing_is_left(dumping)
 
 
 def test_the_nearest_programs_that_are_not_older_are_taken() -> None:
