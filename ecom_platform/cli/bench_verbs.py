@@ -97,8 +97,9 @@ def bench(ctx: click.Context, /, **given: Any) -> None:
     """Measure an address with arrivals by schedule, and judge it.
 
     Latency counts from each request's intended start, so that a target that stalls is charged for
-    everyone who would have come. Without --target the spec's load runs against the shop's front door,
-    as a recorded run, judged by the spec.
+    everyone who would have come. Without --target the whole suite runs, as a recorded run: the spec's
+    load at the shop's front door, judged by the spec, ApacheBench where it is installed, growing rates up
+    to the first limit; with a dated folder of figures, plots and recommendations.
 
     Exit codes: 0 all limits hold, 1 one does not, 2 usage or configuration, 3 inconclusive: too few
     requests, or a generator that could not keep its schedule.
@@ -113,10 +114,12 @@ def bench(ctx: click.Context, /, **given: Any) -> None:
 
 
 def run_spec_bench(context: Context) -> int:
-    """The spec's load test, as the job `benchmark`; its exit code."""
+    """The benchmark suite, as the job `benchmark`; the exit code of its load test."""
+    from ecom_platform import keys
     from ecom_platform.cli.runs import run_job
 
-    return run_job(context, "benchmark")
+    asset = keys.config_name(keys.service_path(context.shop, "benchmarks", "front-door"))
+    return run_job(context, "benchmark", config={"ops": {asset: {"config": {"suite": True}}}})
 
 
 def _refuse_other_options(ctx: click.Context) -> None:
