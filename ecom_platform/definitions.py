@@ -6,6 +6,7 @@ It alone knows all rooms. Loading it does no I/O but reading the spec files; no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -22,6 +23,7 @@ from assets import (
     restores,
     validations,
 )
+from ecom_platform import keys
 from ecom_platform.resources import NotifierResource, PlatformsResource
 from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
@@ -66,6 +68,13 @@ def stage_assets(shop: Shop) -> dict[str, list[dg.AssetsDefinition]]:
     if "reports" not in shop.leave_out:
         assets["reports"] = reports.build(shop, [each for built in assets.values() for each in built])
     return assets
+
+
+def backup_periods(shop: Shop) -> dict[str, timedelta]:
+    """How old the newest proved snapshot may be, by source (KIND/NAME) beside the databases: what has an asset."""
+    subjects = {key.path[-1] for asset in stage_assets(shop).get("backups", ()) for key in asset.keys}
+    sources = [keys.source_of(each) for each in sorted(subjects) if not each.startswith("database-")]
+    return {each: backups.period_of(shop, each) for each in sources}
 
 
 def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Definitions:

@@ -82,7 +82,7 @@ class Facts:
 
 
 def facts_of(shop: Shop, platform: Platform, instance: dg.DagsterInstance, settings: Settings) -> Facts:
-    from ecom_platform.definitions import build_defs, stage_assets
+    from ecom_platform.definitions import backup_periods, build_defs, stage_assets
 
     repository = build_defs([shop], settings).get_repository_def()
     assets = [each for built in stage_assets(shop).values() for each in built]
@@ -91,9 +91,11 @@ def facts_of(shop: Shop, platform: Platform, instance: dg.DagsterInstance, setti
     }
     sensors = [each.name for each in repository.sensor_defs]
     jobs = [each for each in repository.job_names if not each.startswith("__")]
+    periods = backup_periods(shop)
+    released = bool(stage_assets(shop).get("releases"))
     secrets = settings.state / shop.shop / "secrets"
     readers = [
-        Reader("spec", lambda: stored.budget_samples(shop)),
+        Reader("spec", lambda: stored.budget_samples(shop, periods)),
         Reader("machine", lambda: _machine(shop, secrets)),
         Reader("checks", lambda: instance_facts.check_samples(instance, shop, assets)),
         Reader("recoveries", lambda: instance_facts.recovery_samples(instance, shop, assets)),
@@ -101,6 +103,7 @@ def facts_of(shop: Shop, platform: Platform, instance: dg.DagsterInstance, setti
         Reader("daemons", lambda: instance_facts.daemon_samples(instance, shop)),
         Reader("schedules", lambda: instance_facts.schedule_samples(instance, shop, schedules, datetime.now(UTC))),
         Reader("sensors", lambda: instance_facts.sensor_samples(instance, shop, sensors)),
+        *([Reader("release", lambda: _release(shop, platform))] if released else []),
         *(_store_reader(shop, platform, name, store) for name, store in shop.stores.items()),
     ]
     return Facts(shop.shop, readers)
@@ -112,17 +115,23 @@ def _machine(shop: Shop, secrets: Path) -> Iterator[Sample]:
     yield from machine.key_samples(shop.shop, secrets)
 
 
+def _release(shop: Shop, platform: Platform) -> Iterator[Sample]:
+    from ecom_platform.monitoring.released import release_samples
+    from ecom_platform.release.state import read_state
+
+    return release_samples(shop.shop, read_state(platform))
+
+
 def _store_reader(shop: Shop, platform: Platform, name: str, store: Store) -> Reader:
     def read() -> Iterator[Sample]:
         from ecom_platform.backup.catalogue_reading import read_catalogue
         from ecom_platform.backup.retention_guard import Limits
-        from ecom_platform.backup.retention_policy import read_policy
+        from ecom_platform.backup.retention_policy import rules_of
         from ecom_platform.clients.objects import open_store
 
-        rules = store.retention.model_dump(mode="json", by_alias=True, exclude_none=True)
         catalogue = read_catalogue(open_store(platform.store(name)), shop=shop.shop)
-        policy, limits = read_policy(rules, f"the store {name}"), Limits(lock=store.object_lock)
-        return stored.store_samples({"shop": shop.shop, "store": name}, catalogue, policy, limits, datetime.now(UTC))
+        rules, limits = rules_of(store, name), Limits(lock=store.object_lock)
+        return stored.store_samples({"shop": shop.shop, "store": name}, catalogue, rules, limits, datetime.now(UTC))
 
     return Reader("stores", read, STORES_KEPT_SECONDS)
 

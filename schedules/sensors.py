@@ -1,10 +1,13 @@
 """The sensors: validate after every deploy, prove after every backup, tell people of every failed run."""
 
+import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from ecom_platform import policies
+from ecom_platform.clients.notices import Throttle
 from ecom_platform.resources import Notifier
 from ecom_platform.spec import Shop
 from jobs.table import UnresolvedJob
@@ -66,9 +69,27 @@ def _notice(shop: Shop, jobs: list[UnresolvedJob], prefix: str) -> dg.SensorDefi
     )
     def notice(context: dg.RunFailureSensorContext, notifier: dg.ResourceParam[Notifier]) -> None:
         title, body = failure_notice(shop, context)
-        notifier.tell(shop, title, body)
+        tell_throttled(shop, context.instance, notifier, title, body, datetime.now(UTC))
 
     return notice
+
+
+def tell_throttled(  # noqa: PLR0917  # what is told, by whom, when
+    shop: Shop, instance: dg.DagsterInstance, notifier: Notifier, title: str, body: str, now: datetime
+) -> None:
+    """Tell of a failure, of the same one (its run apart) at most once in `notify.again`; the next notice says how
+    often it was. Raises what the notifier raises; it is due again then.
+    """
+    causes, _, _ = body.rpartition("\n")
+    name = hashlib.sha256(f"{title}\n{causes}".encode()).hexdigest()[:16]
+    storage, key = instance.daemon_cursor_storage, f"ecom/notices/{shop.shop}"
+    throttle = Throttle.from_json(storage.get_cursor_values({key}).get(key), shop.notify.again)
+    if not throttle.due(name, now):
+        storage.set_cursor_values({key: throttle.after_holding(name).to_json()})
+        return
+    kept = throttle.kept_back(name)
+    notifier.tell(shop, title, f"{body}\nand {kept} times the same since the last notice" if kept else body)
+    storage.set_cursor_values({key: throttle.after_sending(name, now).to_json()})
 
 
 def failure_notice(shop: Shop, context: dg.RunFailureSensorContext) -> tuple[str, str]:

@@ -179,7 +179,8 @@ def _operation_alerts(limits: Thresholds) -> tuple[Alert, ...]:
         ),
         _alert(
             "ReleaseStuck",
-            Both(Compared(Metric("ecom_release_since_timestamp_seconds"), ">", stuck, of="age"),
+            Both(Compared(Metric("ecom_release_since_timestamp_seconds"), ">", Metric("ecom_release_dwell_seconds"),
+                          of="age", plus=stuck),
                  _is("ecom_release_in_progress", 1), ("shop",)),
             1, "critical", "A release does not get on", "It is in the same state for {value}.", unit="seconds",
         ),

@@ -36,6 +36,7 @@ METRICS: Mapping[str, str] = {
     "ecom_schedule_tick_failed": "1 when the newest tick of the schedule failed, else 0.",
     "ecom_sensor_tick_timestamp_seconds": "When the sensor ticked last.",
     "ecom_sensor_tick_failed": "1 when the newest tick of the sensor failed, else 0.",
+    "ecom_release_dwell_seconds": "How long a release is watched before it is promoted, from the spec.",
     "ecom_release_in_progress": "1 while a release is under way, else 0.",
     "ecom_release_state": "1 for the state that the release is in.",
     "ecom_release_since_timestamp_seconds": "Since when the release is in its state.",

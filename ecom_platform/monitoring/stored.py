@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ecom_platform import keys
 from ecom_platform.backup.catalogue_reading import Catalogue, Entry
 from ecom_platform.backup.manifest import Status
 from ecom_platform.backup.retention_guard import Limits, guarded_plan
-from ecom_platform.backup.retention_policy import Policy
+from ecom_platform.backup.retention_policy import Rules
 from ecom_platform.monitoring.samples import Sample
 from ecom_platform.spec import Shop
 
 
-def source_label(source: str) -> str:
-    """KIND/NAME of a manifest as the subject of its asset."""
-    return source.replace("/", "-")
+def budget_samples(shop: Shop, periods: Mapping[str, timedelta]) -> Iterator[Sample]:
+    """What the spec promises, so that rules compare with nothing else.
 
-
-def budget_samples(shop: Shop) -> Iterator[Sample]:
-    """What the spec promises, so that rules compare with nothing else."""
-    for database in shop.databases:
-        labels = {"shop": shop.shop, "source": f"database-{database.name}"}
-        yield Sample("ecom_backup_rpo_seconds", database.rpo.total_seconds(), labels)
-        yield Sample("ecom_backup_rto_seconds", database.rto.total_seconds(), labels)
+    periods: how old the newest proved snapshot may be, by source beside the databases (KIND/NAME).
+    """
+    budgets = {f"database/{each.name}": each.rpo for each in shop.databases} | dict(periods)
+    for source, budget in budgets.items():
+        labels = {"shop": shop.shop, "source": keys.subject_of(source)}
+        yield Sample("ecom_backup_rpo_seconds", budget.total_seconds(), labels)
         for store in shop.stores:
             yield Sample("ecom_backup_expected", 1, {**labels, "store": store})
+    yield Sample("ecom_release_dwell_seconds", shop.release.dwell.total_seconds(), {"shop": shop.shop})
+    for database in shop.databases:
+        labels = {"shop": shop.shop, "source": f"database-{database.name}"}
+        yield Sample("ecom_backup_rto_seconds", database.rto.total_seconds(), labels)
 
 
 def store_samples(
-    here: Mapping[str, str], catalogue: Catalogue, policy: Policy, limits: Limits, now: datetime
+    here: Mapping[str, str], catalogue: Catalogue, rules: Rules, limits: Limits, now: datetime
 ) -> Iterator[Sample]:
     """What one store holds of a shop. here: their labels. now: aware."""
     yield Sample("ecom_catalogue_problems", len(catalogue.problems), here)
     for source in sorted({each.manifest.source for each in catalogue.of(None)}):
-        labels = {**here, "source": source_label(source)}
+        labels = {**here, "source": keys.subject_of(source)}
         yield from _source_samples(catalogue.of(source), labels)
-        refused = bool(guarded_plan(catalogue, source, policy, now, limits).refused)
+        refused = bool(guarded_plan(catalogue, source, rules.of(source), now, limits).refused)
         yield Sample("ecom_retention_refused", refused, labels)
 
 

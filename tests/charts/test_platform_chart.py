@@ -101,6 +101,14 @@ def test_the_pod_of_a_restore_gets_the_identity_by_its_jobs_tag() -> None:
     assert weaknesses(pod) == []
 
 
+def test_the_exporter_has_a_token_only_for_the_state_of_releases() -> None:
+    chart = render("platform", "spec.leave_out={benchmarks}")
+    assert dict(chart.pods())["Deployment/metrics"].automount_service_account_token is True
+    role = chart.of("Role")["ecom-platform-metrics"]
+    assert rules(role) == {("configmaps", "get")}
+    assert [rule.resource_names for rule in role.rules] == [["ecom-release"]]
+
+
 def test_the_exporter_reads_and_holds_nothing_that_opens_or_changes() -> None:
     chart = render("platform", "secrets.metrics.store=ecom-store-reader", "secrets.runs.signing=ecom-signing")
     pod = dict(chart.pods())["Deployment/metrics"]

@@ -79,7 +79,8 @@ def schedule(due: float, tick: float) -> Series:
 
 
 def release(since: float, *, going: bool) -> Series:
-    return one("ecom_release_since_timestamp_seconds", "", since) | one("ecom_release_in_progress", "", going)
+    found = one("ecom_release_since_timestamp_seconds", "", since) | one("ecom_release_in_progress", "", going)
+    return found | one("ecom_release_dwell_seconds", "", 300)
 
 
 UP = 'up{job="%s",instance="i"}'
@@ -165,6 +166,6 @@ CASES: dict[str, Case] = {
         one("ecom_key_written_timestamp_seconds", "", -366 * DAY),
     ),
     "ReleaseStuck": Case(
-        release(0, going=False) | {'ecom_release_in_progress{shop="t"}': still(1)}, release(0, going=True), at=40
+        release(360, going=True) | {'ecom_release_in_progress{shop="t"}': still(1)}, release(120, going=True), at=40
     ),
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from ecom_platform.errors import UnreachableError
 from ecom_platform.exporter import Facts, Reader
 from ecom_platform.monitoring.incidents import (
     Found,
@@ -24,9 +25,11 @@ from ecom_platform.monitoring.incidents import (
     to_json,
 )
 from ecom_platform.monitoring.samples import Sample
+from ecom_platform.resources import Notifier
 from ecom_platform.spec import Notification, SecretReference, Shop
 from ecom_platform.watch import Watch, lines
 from jobs import alert_ok
+from schedules.sensors import tell_throttled
 from tests.report.test_notices import Receiver, receiving
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -222,3 +225,28 @@ def test_an_ok_to_what_is_no_alert_or_by_nobody_is_refused(scene: Scene) -> None
 def test_steps_that_make_no_sense_are_refused(notify: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Notification.model_validate(notify)
+
+
+def test_the_same_failed_run_is_told_once_in_a_while_and_another_at_once() -> None:
+    got: list[str] = []
+    notifier = Notifier(tell=lambda _shop, title, body: got.append(f"{title}: {body}"))
+    shop, now = Shop(shop="s"), datetime(2030, 1, 1, tzinfo=UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for hours, cause, run in ((0, "no store", 1), (1, "no store", 2), (2, "no database", 3), (3, "no store", 4)):
+            body = f"backup: {cause}\nrun {run}"
+            tell_throttled(shop, instance, notifier, "backup failed", body, now + timedelta(hours=hours))
+        tell_throttled(shop, instance, notifier, "backup failed", "backup: no store\nrun 5", now + timedelta(hours=4))
+    assert [each.splitlines()[1] for each in got] == ["run 1", "run 3", "run 5"]
+    assert got[-1].endswith("and 2 times the same since the last notice")
+
+
+def test_a_notice_that_nobody_took_is_due_again() -> None:
+    def refuse(_shop: Shop, _title: str, _body: str) -> None:
+        raise UnreachableError("tell", "nobody took it")
+
+    shop, now, got = Shop(shop="s"), datetime(2030, 1, 1, tzinfo=UTC), []
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(UnreachableError):
+            tell_throttled(shop, instance, Notifier(tell=refuse), "backup failed", "x\nrun 1", now)
+        tell_throttled(shop, instance, Notifier(tell=lambda *told: got.append(told)), "backup failed", "x\nrun 1", now)
+    assert len(got) == 1

@@ -44,7 +44,7 @@ def test_another_threshold_is_another_rule() -> None:
         ({"utilisation": 0.6}, "HighCpuUse", "> 0.6"),
         ({"database_connections": 7}, "ManyDatabaseConnections", "> 7"),
         ({"requests_per_second": 12}, "LowThroughput", "< 12"),
-        ({"release_stuck": "1m"}, "ReleaseStuck", "> 60"),
+        ({"release_stuck": "1m"}, "ReleaseStuck", "+ 60)"),
     ):
         assert limit in rule(Thresholds.model_validate(change), alert)
 

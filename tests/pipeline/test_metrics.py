@@ -57,7 +57,7 @@ def test_it_tells_how_old_how_large_and_whether_proved(ran: Pipeline) -> None:
     assert one(samples, "ecom_backup_rpo_seconds", source=SOURCE) == 6 * 3600
     # The other store has the same snapshot, and nobody proved it there.
     assert found(samples, "ecom_backup_verified_timestamp_seconds", store="cloud") == []
-    assert one(samples, "ecom_check", stage="restores", check="content", outcome="passed") == 1
+    assert one(samples, "ecom_check", stage="restores", subject=SOURCE, check="content", outcome="passed") == 1
     assert one(samples, "ecom_job_last_run_timestamp_seconds", job="everyday", end="success") < time.time()
     assert 0 < one(samples, "ecom_restore_seconds", source=SOURCE) < 3600
     assert set(found(samples, "ecom_facts_read")) == {1}

@@ -100,3 +100,8 @@ ecom/spec: {{ toJson .Values.spec | sha256sum }}
 - {name: secret-{{ $use }}, mountPath: /run/secrets/ecom/{{ $use }}, readOnly: true}
 {{- end }}
 {{- end }}
+
+{{/* Whether the exporter of metrics looks at the release: its state is one ConfigMap in the shop's namespace. */}}
+{{- define "platform.watchesRelease" -}}
+{{- if and .Values.metrics.enabled (ne .Values.shop.access "none") (not (has "releases" (.Values.spec.leave_out | default list))) }}yes{{ end -}}
+{{- end }}

@@ -1,0 +1,73 @@
+"""Drills and releases as the exporter tells of them, from what their stages record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from ecom_platform.instance_facts import recovery_samples
+from ecom_platform.monitoring.released import release_samples
+from ecom_platform.monitoring.samples import Sample
+from ecom_platform.release.machine import Release
+from ecom_platform.release.state import Definition, Journal, Moment, State
+from ecom_platform.spec import Shop
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def values(samples: list[Sample]) -> dict[str, float]:
+    return {
+        each.name + "".join(f" {each.labels[name]}" for name in each.labels if name != "shop"): each.value
+        for each in samples
+    }
+
+
+def test_the_newest_drill_is_told_with_its_budget() -> None:
+    @dg.asset(key=["s", "drills", "database-lost"])
+    def drill() -> dg.MaterializeResult[None]:
+        figures: dict[str, float | str] = {
+            "rto_seconds": 12.5,
+            "rto_budget_seconds": 60,
+            "rpo_seconds": 3,
+            "orders_lost": 0,
+            "variant": "kill",
+        }
+        return dg.MaterializeResult(metadata=figures)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert list(recovery_samples(instance, Shop(shop="s"), [drill])) == []
+        dg.materialize([drill], instance=instance)
+        found = values(list(recovery_samples(instance, Shop(shop="s"), [drill])))
+    assert found.pop("ecom_drill_timestamp_seconds database-lost") > 1e9
+    assert found == {
+        "ecom_drill_rto_seconds database-lost": 12.5,
+        "ecom_drill_rto_budget_seconds database-lost": 60,
+        "ecom_drill_rpo_seconds database-lost": 3,
+        "ecom_drill_orders_lost database-lost": 0,
+    }
+
+
+def test_a_shop_without_a_release_has_a_state_and_is_not_stuck() -> None:
+    found = values(list(release_samples("s", State())))
+    assert found["ecom_release_in_progress"] == 0
+    assert [name for name, value in found.items() if name.startswith("ecom_release_state") and value] == [
+        "ecom_release_state none"
+    ]
+    assert "ecom_release_since_timestamp_seconds" not in found
+
+
+def test_a_release_under_way_is_told_since_its_newest_line() -> None:
+    journal = Journal(
+        release=Release(id="r1", version="2", old="blue", new="green", services=("web",)),
+        before=Definition(services=()),
+        after=Definition(services=()),
+        spec={},
+        started_at=NOW,
+        started_by="ada",
+        timeline=(Moment(at=NOW + timedelta(minutes=5), step="load", event="begun"),),
+    )
+    found = values(list(release_samples("s", State(journal=journal))))
+    assert found["ecom_release_in_progress"] == 1
+    assert found["ecom_release_state forward"] == 1
+    assert found["ecom_release_since_timestamp_seconds"] == (NOW + timedelta(minutes=5)).timestamp()
