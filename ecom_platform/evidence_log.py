@@ -44,6 +44,8 @@ def gather(
     webserver: str = "",
 ) -> EvidencePage:
     """What the instance and the stores hold of this shop, as a page; evidence that is not there is inconclusive."""
+    from ecom_platform.report import release_facts
+
     now = datetime.now(UTC)
     recoveries = [_recovery(instance, shop, each.name) for each in shop.databases]
     tables, series, bars = _stored(instance, platform, shop, recoveries, now)
@@ -52,7 +54,7 @@ def gather(
         generated_at=now,
         evidence=[each for asset in earlier for each in _evidence_of(instance, asset)],
         series=[*_restore_trends(instance, shop), *series, *_drill_trends(instance, shop)],
-        tables=[*tables, *_forecasts(instance, shop)],
+        tables=[*tables, *_forecasts(instance, shop), *(release_facts.tables(platform) if shop.services else ())],
         bars=[*_restore_phases(instance, shop), *bars],
         stages=stages_of(shop),
         recoveries=recoveries,

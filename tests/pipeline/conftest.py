@@ -108,6 +108,7 @@ def write_spec(folder: Path, target: str) -> Path:
         service["probes"] = {"start_timeout": "15s"}  # a broken one is waited for in several tests
     spec["load"] = {"rate": 60, "duration": "8s", "minimum_requests": 300}
     spec["thresholds"] = {"requests_per_second": 50, "p95_ms": 20_000, "utilisation": 1.0}
+    spec["release"] = {"load": "6s", "dwell": "5s", "probes": 70, "allowed_slow_down": None}
     secret = folder / "notify-target"
     secret.write_text(target, encoding="utf-8")
     spec["notify"] = {"targets": [{"file": str(secret)}]}

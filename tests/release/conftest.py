@@ -21,6 +21,7 @@ from ecom_platform.release.operations import Operator
 from ecom_platform.release.state import State, read_state
 from ecom_platform.release.versions import Wanted
 from ecom_platform.spec import Service, Shop
+from ecom_platform.verdicts import Outcome
 from tests.platforms.conftest import state_folder
 
 HERE = Path(__file__).parent
@@ -126,7 +127,8 @@ def deployed(platform: LocalPlatform, shop: Shop, service: Service) -> None:
 def backed_up(platform: LocalPlatform, shop: Shop) -> None:
     database = shop.databases[0]
     snapshot.take(platform, shop, database, progress=lambda _: None)
-    proof.prove(platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
+    findings, _ = proof.prove(platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
+    assert findings.overall is Outcome.PASSED, findings
 
 
 @pytest.fixture(scope="package")

@@ -103,7 +103,9 @@ def place() -> Iterator[Place]:
             operations.note_deployed(found.platform, shop, service)
         database = shop.database("shop")
         snapshot.take(found.platform, shop, database, progress=lambda _: None)
-        proof.prove(found.platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
+        findings, _ = proof.prove(found.platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
+        bad = [str(each) for verdicts in findings.verdicts.values() for each in verdicts if not each.passed]
+        assert bad == []
         yield Place(found, shop)
 
 
