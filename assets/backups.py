@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from assets import deployments
+from assets import deployments, velero
 from ecom_platform import keys, policies
 from ecom_platform.backup import snapshot
 from ecom_platform.backup.sources import set_members, taken
@@ -33,9 +33,9 @@ def source_key(shop: Shop, source: str) -> dg.AssetKey:
 
 def build(shop: Shop) -> list[dg.AssetsDefinition]:
     if not shop.stores:
-        return []
+        return velero.backups(shop)
     databases = [_database_asset(shop, each) for each in shop.databases]
-    return [*databases, *(_source_asset(shop, each) for each in _sources(shop)), _complete_asset(shop)]
+    return [*databases, *(_source_asset(shop, each) for each in _sources(shop)), _complete_asset(shop), *velero.backups(shop)]
 
 
 def _database_asset(shop: Shop, database: Database) -> dg.AssetsDefinition:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets import backups
+from assets import backups, velero
 from ecom_platform import keys, policies
 from ecom_platform.backup import proof, reproving
 from ecom_platform.backup.opening import chosen_snapshot
@@ -45,10 +45,11 @@ def kept_key(shop: Shop) -> dg.AssetKey:
 
 def build(shop: Shop) -> list[dg.AssetsDefinition]:
     if not shop.stores:
-        return []
+        return velero.restores(shop)
     databases = [_database_asset(shop, each) for each in shop.databases]
     others = [each for each in sources_of(shop) if not each.startswith("database/")]
-    return [*databases, *(_source_asset(shop, each) for each in (*others, set_members.SOURCE)), _kept_asset(shop)]
+    sources = [_source_asset(shop, each) for each in (*others, set_members.SOURCE)]
+    return [*databases, *sources, _kept_asset(shop), *velero.restores(shop)]
 
 
 def _database_asset(shop: Shop, database: Database) -> dg.AssetsDefinition:

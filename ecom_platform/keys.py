@@ -36,6 +36,17 @@ def source_of(subject: str) -> str:
     return f"{kind}/{ONLY if kind in SINGLE else name}"
 
 
+def velero_path(shop: Shop, stage: Stage, namespace: str) -> tuple[str, str, str]:
+    return (shop.shop, stage, f"velero-{namespace}")
+
+
+def velero_namespaces(shop: Shop) -> tuple[str, ...]:
+    """The namespaces whose Velero backups are assets; none without Velero."""
+    if shop.platform != "kubernetes" or shop.kubernetes.velero is None:
+        return ()
+    return shop.kubernetes.velero.namespaces or (shop.kubernetes.namespace or shop.shop,)
+
+
 def config_name(path: tuple[str, ...]) -> str:
     """The name below `ops:` in a run config for the asset of that key."""
     return "__".join(each.replace("-", "_") for each in path)

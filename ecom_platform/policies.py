@@ -63,6 +63,15 @@ def longest_gap(cron: str) -> timedelta:
     return max((later - earlier for earlier, later in zip(ticks[1:], ticks, strict=False)), default=timedelta(days=1))
 
 
+VELERO_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_window=timedelta(hours=26))
+"""Velero's backups are a day's; a run of them may take some hours."""
+
+
+def velero_pool(shop: str, namespace: str) -> str:
+    """One backup or proof of a namespace at a time: a proof takes away what an earlier one left."""
+    return f"{shop}_velero_{namespace}".replace("-", "_")
+
+
 def backup_freshness(database: Database) -> dg.FreshnessPolicy:
     """Stale when the newest proved snapshot is older than the recovery point that was promised.
 

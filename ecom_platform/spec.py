@@ -371,6 +371,27 @@ class Contact(_Part):
     after: Duration = timedelta(0)
 
 
+class Velero(_Part):
+    """The cluster's Velero, whose backups are to be proved. namespace: Velero's own.
+
+    namespaces: those that it backs up; none is the shop's own. keep: how long the backups of each of its Schedules
+    NAMESPACE-NAME must stay. disposable: claims whose content needs no backup.
+    """
+
+    namespace: Name = "velero"
+    namespaces: tuple[Name, ...] = ()
+    keep: dict[Name, Duration] = {"daily": timedelta(days=30), "weekly": timedelta(days=90)}
+    schedule: str = "0 4 * * *"
+    timeout: Duration = timedelta(hours=1)
+    disposable: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_a_template(self) -> Velero:
+        if not self.keep:
+            raise ValueError("keep names at least one Schedule; its template is what a backup is made by")
+        return self
+
+
 class Kubernetes(_Part):
     """Where in a cluster the shop runs. context: of the kubeconfig, empty for its current one.
 
@@ -384,6 +405,7 @@ class Kubernetes(_Part):
     chart: str = ""
     values: dict[str, Any] = {}
     probe_image: str = "python:3.13-slim"
+    velero: Velero | None = None
 
 
 class Shop(_Part):

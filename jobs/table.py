@@ -16,7 +16,7 @@ from ecom_platform.spec import Shop
 class JobRow:
     """stages: the groups of assets that the job runs, in order. subject: only the assets of that subject.
 
-    only: subjects that begin with one of these; empty for all. without: subjects that it leaves to others.
+    only: subjects that begin with one of these; empty for all. without: those that begin so and are left to others.
     """
 
     name: str
@@ -38,7 +38,12 @@ ROWS = (
         "Take a snapshot of the spec and of what the platform remembers into every store.",
         only=("configuration",),
     ),
-    JobRow("backup_complete", ("backups",), "Take snapshots of everything, and record that they belong together."),
+    JobRow(
+        "backup_complete",
+        ("backups",),
+        "Take snapshots of everything, and record that they belong together.",
+        without=("velero-",),
+    ),
     JobRow(
         "verify_restore",
         ("restores",),
@@ -48,8 +53,14 @@ ROWS = (
     JobRow("verify_folders", ("restores",), "Prove the newest snapshot of every folder.", only=("folder-",)),
     JobRow("verify_configuration", ("restores",), "Prove the newest configuration.", only=("configuration",)),
     JobRow(
-        "verify_complete", ("restores",), "Prove the newest snapshots of everything, and their set.", without=("kept",)
+        "verify_complete",
+        ("restores",),
+        "Prove the newest snapshots of everything, and their set.",
+        without=("kept", "velero-"),
     ),
+    JobRow("velero", ("backups", "restores"), "Have Velero back up, and prove what it made.", only=("velero-",)),
+    JobRow("backup_velero", ("backups",), "Have Velero back up its namespaces, and judge it.", only=("velero-",)),
+    JobRow("verify_velero", ("restores",), "Restore Velero's newest backups and compare them.", only=("velero-",)),
     JobRow("benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures."),
     JobRow("release", ("releases",), "Bring a new version live, with evidence, or go back to the one before."),
     JobRow("report", ("reports",), "Write the page of evidence."),
@@ -85,7 +96,7 @@ def _chosen(row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]]) ->
 
 def _runs(row: JobRow, subject: str) -> bool:
     wanted = row.subject in ("", subject) and (not row.only or subject.startswith(row.only))
-    return wanted and subject not in row.without
+    return wanted and not (row.without and subject.startswith(row.without))
 
 
 def _job(shop: Shop, row: JobRow, chosen: Sequence[dg.AssetsDefinition], prefix: str) -> UnresolvedJob:

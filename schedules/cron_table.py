@@ -43,6 +43,7 @@ def rows(shop: Shop) -> tuple[ScheduleRow, ...]:
     return (
         *backups,
         *_folders(shop),
+        *_velero(shop),
         ScheduleRow(
             "backup_configuration",
             shop.backups.configuration,
@@ -82,6 +83,14 @@ def _folders(shop: Shop) -> tuple[ScheduleRow, ...]:
         )
         for cron in crons
     )
+
+
+def _velero(shop: Shop) -> tuple[ScheduleRow, ...]:
+    if shop.kubernetes.velero is None:
+        return ()
+    brings = tuple(keys.velero_path(shop, "backups", each)[-1] for each in keys.velero_namespaces(shop))
+    cron, reason = shop.kubernetes.velero.schedule, "a proof a day of what Velero copies"
+    return (ScheduleRow("velero", cron, ("staging", "production"), reason, brings=brings),)
 
 
 def _databases(shop: Shop, cron: str) -> tuple[str, ...]:

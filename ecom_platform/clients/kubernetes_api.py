@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ecom_platform.clients.commands import KEPT_CHARACTERS, Completed
+from ecom_platform.clients.kubernetes_kinds import GROUPS
 from ecom_platform.errors import (
     BusyError,
     ConfigurationError,
@@ -36,36 +37,6 @@ Object = dict[str, Any]
 REQUEST_SECONDS = 30.0
 _SEEN_CHARACTERS = 800
 
-_GROUPS = {
-    "namespaces": "",
-    "nodes": "",
-    "pods": "",
-    "services": "",
-    "secrets": "",
-    "configmaps": "",
-    "serviceaccounts": "",
-    "events": "",
-    "persistentvolumeclaims": "",
-    "limitranges": "",
-    "resourcequotas": "",
-    "deployments": "apps/v1",
-    "replicasets": "apps/v1",
-    "statefulsets": "apps/v1",
-    "daemonsets": "apps/v1",
-    "jobs": "batch/v1",
-    "cronjobs": "batch/v1",
-    "horizontalpodautoscalers": "autoscaling/v2",
-    "poddisruptionbudgets": "policy/v1",
-    "ingresses": "networking.k8s.io/v1",
-    "endpointslices": "discovery.k8s.io/v1",
-    "networkpolicies": "networking.k8s.io/v1",
-    "metrics": "metrics.k8s.io/v1beta1",
-    "roles": "rbac.authorization.k8s.io/v1",
-    "rolebindings": "rbac.authorization.k8s.io/v1",
-    "storageclasses": "storage.k8s.io/v1",
-    "selfsubjectaccessreviews": "authorization.k8s.io/v1",
-    "subjectaccessreviews": "authorization.k8s.io/v1",
-}
 _reading = threading.Lock()
 """The kubernetes package writes certificates to files that its clients share; two at a time read half of one."""
 
@@ -299,11 +270,11 @@ def _object(text: str) -> Object:
 
 def api_version(kind: str) -> str:
     """What objects of that kind have as their apiVersion."""
-    return _GROUPS[kind] or "v1"
+    return GROUPS[kind] or "v1"
 
 
 def _path(kind: str, namespace: str = "", name: str = "") -> str:
-    group = _GROUPS[kind]
+    group = GROUPS[kind]
     base = f"/apis/{group}" if group else "/api/v1"
     where = f"/namespaces/{namespace}" if namespace else ""
     kind = "pods" if kind == "metrics" else kind

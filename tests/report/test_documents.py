@@ -60,6 +60,8 @@ def default_is(field: FieldInfo, text: str) -> bool:
     value = yaml.safe_load(text.strip("`"))
     if isinstance(field.default, timedelta):
         return duration(value) == field.default
+    if isinstance(field.default, dict) and any(isinstance(each, timedelta) for each in field.default.values()):
+        return {name: duration(each) for name, each in value.items()} == field.default
     if isinstance(field.default, str):
         return text.strip("`") == (field.default or '""')
     return bool(value == (list(field.default) if isinstance(field.default, tuple) else field.default))
