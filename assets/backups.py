@@ -35,7 +35,12 @@ def build(shop: Shop) -> list[dg.AssetsDefinition]:
     if not shop.stores:
         return velero.backups(shop)
     databases = [_database_asset(shop, each) for each in shop.databases]
-    return [*databases, *(_source_asset(shop, each) for each in _sources(shop)), _complete_asset(shop), *velero.backups(shop)]
+    return [
+        *databases,
+        *(_source_asset(shop, each) for each in _sources(shop)),
+        _complete_asset(shop),
+        *velero.backups(shop),
+    ]
 
 
 def _database_asset(shop: Shop, database: Database) -> dg.AssetsDefinition:
