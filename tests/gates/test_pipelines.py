@@ -72,8 +72,8 @@ def targets_of(commands: Iterator[tuple[str, str]]) -> dict[str, set[str]]:
     return {job: names - {"tools"} for job, names in found.items()}
 
 
-PLUMBING = re.compile(r"docker login|apk add|apt-get|umask 077 && printf '%s' \"\$CONTENT\" >")
-"""Besides make: a registry's log-in, packages of the job's own image, and a kubeconfig into a file."""
+PLUMBING = re.compile(r"docker login|apk add|^\.ci/packages$|umask 077 && printf '%s' \"\$CONTENT\" >")
+"""Besides make: a registry's log-in, packages of the job's machine, and a kubeconfig into a file."""
 
 
 def test_every_command_of_both_is_a_make_target_or_brings_what_it_needs() -> None:

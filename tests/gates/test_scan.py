@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ecom_platform.clients.commands import run
+from ecom_platform.settings import ROOT
 from ecom_platform.verdicts import Outcome, Verdict, worst
 from gates import scan
 from gates.rendering import CHARTS
@@ -104,3 +106,8 @@ def test_a_vulnerable_image_turns_the_gate_red_and_a_sound_one_is_green(tmp_path
     assert worst(scan.images([], tmp_path)) is Outcome.FAILED
     report.write_text(json.dumps({**VULNERABLE, "Results": [{"Target": "debian 13"}]}))
     assert worst(scan.images([], tmp_path)) is Outcome.PASSED
+
+
+def test_a_scan_of_images_stops_at_the_first_that_cannot_be_scanned() -> None:
+    done = run(["make", "--no-print-directory", "trivy", "TRIVY=false"], timeout=60, check=False, folder=ROOT)
+    assert done.code == 2
