@@ -56,6 +56,19 @@ def test_the_real_code_location_is_loaded_and_the_daemon_is_well(address: str) -
         DagsterApi(address).launch("no such job", config={}, tags={})
 
 
+def test_the_exporter_reads_dagsters_records_in_its_own_pod(cluster: Cluster, platform: Release) -> None:
+    import httpx
+
+    def well() -> str | None:
+        text = httpx.get(f"{where}/metrics", timeout=30, trust_env=False).text
+        return text if text.count("ecom_daemon_healthy{") >= 5 and "ecom_facts_read{" in text else None
+
+    with cluster.forward(platform.namespace, "service/metrics", 9464) as where:
+        text = eventually("the exporter tells of the daemons", well, 90)
+    read_parts = [line for line in text.splitlines() if line.startswith("ecom_facts_read{")]
+    assert [line for line in read_parts if not line.endswith(" 1.0")] == []
+
+
 def test_a_read_only_webserver_launches_nothing(address: str) -> None:
     with pytest.raises(ConfigurationError, match="Unauthorized"):
         DagsterApi(address).launch("report", config={}, tags={})
