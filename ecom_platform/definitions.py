@@ -71,9 +71,9 @@ def stage_assets(shop: Shop) -> dict[str, list[dg.AssetsDefinition]]:
 
 
 def backup_periods(shop: Shop) -> dict[str, timedelta]:
-    """How old the newest proved snapshot may be, by source (KIND/NAME) beside the databases: what has an asset."""
+    """How old the newest proved snapshot may be, by source (KIND/NAME) beside the databases: what the catalogue has."""
     subjects = {key.path[-1] for asset in stage_assets(shop).get("backups", ()) for key in asset.keys}
-    sources = [keys.source_of(each) for each in sorted(subjects) if not each.startswith("database-")]
+    sources = [keys.source_of(each) for each in sorted(subjects) if not each.startswith(("database-", "velero-"))]
     return {each: backups.period_of(shop, each) for each in sources}
 
 

@@ -58,7 +58,6 @@ ROWS = (
         "Prove the newest snapshots of everything, and their set.",
         without=("kept", "velero-"),
     ),
-    JobRow("velero", ("backups", "restores"), "Have Velero back up, and prove what it made.", only=("velero-",)),
     JobRow("backup_velero", ("backups",), "Have Velero back up its namespaces, and judge it.", only=("velero-",)),
     JobRow("verify_velero", ("restores",), "Restore Velero's newest backups and compare them.", only=("velero-",)),
     JobRow("benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures."),

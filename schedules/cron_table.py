@@ -90,7 +90,7 @@ def _velero(shop: Shop) -> tuple[ScheduleRow, ...]:
         return ()
     brings = tuple(keys.velero_path(shop, "backups", each)[-1] for each in keys.velero_namespaces(shop))
     cron, reason = shop.kubernetes.velero.schedule, "a proof a day of what Velero copies"
-    return (ScheduleRow("velero", cron, ("staging", "production"), reason, brings=brings),)
+    return (ScheduleRow("backup_velero", cron, ("staging", "production"), reason, brings=brings),)
 
 
 def _databases(shop: Shop, cron: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ AFTER = (
     ("backup_folders", "verify_folders"),
     ("backup_configuration", "verify_configuration"),
     ("backup_complete", "verify_complete"),
+    ("backup_velero", "verify_velero"),
 )
 """When the first succeeded, the second is asked for, once per run: after a backup, of what it took."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import get_args
 
+from ecom_platform.keys import velero_namespaces
 from ecom_platform.report.budgets import Recovery, age_verdict, restore_verdict
 from ecom_platform.report.figures import age_text, aware, duration_text
 from ecom_platform.spec import Shop, Stage
@@ -137,8 +138,8 @@ def stages_of(shop: Shop) -> tuple[Stage, ...]:
     has: dict[Stage, bool] = {
         "deployments": bool(shop.services) or any(each.managed for each in shop.databases),
         "validations": bool(shop.services),
-        "backups": bool(shop.databases or shop.folders),
-        "restores": bool(shop.databases or shop.folders),
+        "backups": bool(shop.databases or shop.folders or velero_namespaces(shop)),
+        "restores": bool(shop.databases or shop.folders or velero_namespaces(shop)),
         "benchmarks": shop.load is not None,
         # An event, not a state: a shop that made no release yet has nothing to prove. One that was begun leaves
         # a verdict for each of its checks, whatever came of it.

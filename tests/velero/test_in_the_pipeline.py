@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ecom_platform.definitions import build_defs
+from ecom_platform.definitions import backup_periods, build_defs
 from ecom_platform.settings import ROOT, Settings
 from ecom_platform.spec import Shop, Velero
 from ecom_platform.spec_file import read_spec
@@ -42,11 +42,18 @@ def test_each_namespace_is_a_backup_and_a_proof_with_their_checks(tmp_path: Path
 
 def test_jobs_of_databases_and_of_velero_keep_to_their_own(tmp_path: Path) -> None:
     defs = definitions(tmp_path, velero=Velero())
-    assert assets_of(defs, "velero") == {"backups/velero-ecommerce", "restores/velero-ecommerce"}
     assert assets_of(defs, "backup_velero") == {"backups/velero-ecommerce"}
     assert assets_of(defs, "verify_velero") == {"restores/velero-ecommerce"}
-    assert not any("velero" in each for job in ("backup", "verify_restore") for each in assets_of(defs, job))
-    assert "velero_schedule" in {each.name for each in defs.schedules or ()}
+    others = ("backup", "verify_restore", "backup_complete", "verify_complete")
+    assert not any("velero" in each for job in others for each in assets_of(defs, job))
+    assert "backup_velero_schedule" in {each.name for each in defs.schedules or ()}
+    assert "verify_velero_after_backup_velero" in {each.name for each in defs.sensors or ()}
+
+
+def test_velero_s_backups_are_none_of_the_catalogue_s_sources() -> None:
+    shop = read_spec(SPEC)
+    with_velero = shop.model_copy(update={"kubernetes": shop.kubernetes.model_copy(update={"velero": Velero()})})
+    assert backup_periods(with_velero) == backup_periods(shop)
 
 
 def test_without_velero_in_the_spec_there_is_nothing_of_it(tmp_path: Path) -> None:
