@@ -57,7 +57,7 @@ def deploy_database(platform: Platform, database: Database) -> DatabaseDeploymen
     """Apply the expand migrations and the seed; both do nothing when they are done already."""
     migration = _timed_task(platform, database, database.tasks.expand)
     seed = _timed_task(platform, database, database.tasks.seed)
-    return DatabaseDeployment(database.name, platform.database(database, "owner").url, migration, seed)
+    return DatabaseDeployment(database.name, platform.database(database, "backup").url, migration, seed)
 
 
 def _timed_task(platform: Platform, database: Database, command: tuple[str, ...]) -> float:

@@ -23,7 +23,7 @@ from assets import (
     restores,
     validations,
 )
-from ecom_platform import keys
+from ecom_platform import keys, policies
 from ecom_platform.resources import NotifierResource, PlatformsResource
 from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
@@ -77,19 +77,24 @@ def backup_periods(shop: Shop) -> dict[str, timedelta]:
     return {each: backups.period_of(shop, each) for each in sources}
 
 
+def _jobs_of_an_operator(shop: Shop, prefix: str) -> list[table.UnresolvedJob]:
+    """Those that work in the operator's folders, with the owner's rights; pods have neither."""
+    jobs: list[table.UnresolvedJob] = []
+    if shop.databases:
+        jobs += [restore_to.build_job(shop, prefix=prefix), *recoveries.build_jobs(shop, prefix=prefix)]
+    if shop.stores:
+        jobs += [change_keys.build_job(shop, prefix=prefix), restore_to.build_files_job(shop, prefix=prefix)]
+    return jobs
+
+
 def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Definitions:
     assets = stage_assets(shop)
     jobs = table.build(shop, assets, prefix=prefix)
-    if shop.databases:
-        jobs.append(restore_to.build_job(shop, prefix=prefix))
-        jobs += recoveries.build_jobs(shop, prefix=prefix)
     if assets.get("releases"):
         jobs.append(releases.build_control(shop, prefix=prefix))
-    if shop.stores:
-        jobs.append(change_keys.build_job(shop, prefix=prefix))
     jobs.append(alert_ok.build_job(shop, prefix=prefix))
-    if shop.stores:
-        jobs.append(restore_to.build_files_job(shop, prefix=prefix))
+    if not policies.in_pods(shop):
+        jobs += _jobs_of_an_operator(shop, prefix)
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     schedules = cron_table.build(shop, by_row, settings.environment)
     return dg.Definitions(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
 from ecom_platform.monitoring.alerts import LATENESS
-from ecom_platform.spec import Database
+from ecom_platform.platforms.run_secrets import RUN_SECRETS, SECRETS
+from ecom_platform.spec import Database, Shop
 
 TRANSIENT_RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Two more attempts after about 5 and 10 s: a restarting server is back by then, and an operator who
@@ -22,6 +24,39 @@ restarting platform gets the time to come up."""
 
 CATCH_UP_INTERVAL_SECONDS = 60
 """How often it is looked for: a tenth of the grace, and a look costs two queries."""
+
+
+IDENTITY_TAGS = {
+    "dagster-k8s/config": {
+        "pod_spec_config": {
+            "volumes": [{"name": "identity", "secret": {"secret_name": SECRETS["identity"], "default_mode": 0o440}}]
+        },
+        "container_config": {
+            "volume_mounts": [
+                {"name": "identity", "mount_path": str(RUN_SECRETS / "identity"), "read_only": True},
+            ]
+        },
+    }
+}
+"""The pod of a run that restores, and no other, has the identity that opens backups."""
+
+PODS_LOST = "1"
+"""One more attempt after a run's pod was lost, for jobs that may be repeated: a deploy that was done does nothing
+again, the lease keeps a second dump out while the first one's connection lives, and proofs work on throw-away
+copies."""
+
+
+def in_pods(shop: Shop) -> bool:
+    """Whether these definitions are those of the platform's pods in a cluster."""
+    return shop.platform == "kubernetes" and shop.kubernetes.inside
+
+
+def job_tags(shop: Shop, *, repeatable: bool, restores: bool) -> dict[str, Any]:
+    """Of a job of the shop: how often it is tried after a lost pod, and what its pod mounts. Only for pods."""
+    if not in_pods(shop):
+        return {}
+    opens = restores and (shop.encryption.managed or shop.encryption.identity is not None)
+    return {"dagster/max_retries": PODS_LOST if repeatable else "0", **(IDENTITY_TAGS if opens else {})}
 
 
 def database_pool(shop: str, database: str) -> str:

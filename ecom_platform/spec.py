@@ -33,6 +33,11 @@ def duration(value: object) -> timedelta:
     return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
 
 
+def duration_text(value: timedelta) -> str:
+    """The text that `duration` reads as that value."""
+    return f"{value.total_seconds():.3f}".rstrip("0").rstrip(".") + "s"
+
+
 def _span(text: str) -> str:
     from ecom_platform.backup.retention_policy import parse_span
 
@@ -396,6 +401,9 @@ class Kubernetes(_Part):
     """Where in a cluster the shop runs. context: of the kubeconfig, empty for its current one.
 
     values: for the shop's chart, beside those that follow from the services.
+    platform_image: of the platform's own pods; with it the shop is operated from inside the cluster, by the
+    platform's chart, else by the operator's machine. platform_values: for that chart. inside: set by the
+    platform in the spec of its own pods.
     """
 
     context: str = ""
@@ -406,6 +414,10 @@ class Kubernetes(_Part):
     values: dict[str, Any] = {}
     probe_image: str = "python:3.13-slim"
     velero: Velero | None = None
+    platform_image: str = ""
+    platform_release: Name = "platform"
+    platform_values: dict[str, Any] = {}
+    inside: bool = False
 
 
 class Shop(_Part):

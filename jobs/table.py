@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from ecom_platform import policies
 from ecom_platform.recovery.drills import DRILLS
 from ecom_platform.spec import Shop
 
@@ -17,6 +18,8 @@ class JobRow:
     """stages: the groups of assets that the job runs, in order. subject: only the assets of that subject.
 
     only: subjects that begin with one of these; empty for all. without: those that begin so and are left to others.
+
+    repeatable: whether a run whose pod was lost is tried again.
     """
 
     name: str
@@ -25,6 +28,12 @@ class JobRow:
     subject: str = ""
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    repeatable: bool = True
+
+    @property
+    def dumps_and_restores(self) -> bool:
+        """As one pod this would hold what encrypts and what decrypts."""
+        return {"backups", "restores"} <= set(self.stages)
 
 
 ROWS = (
@@ -60,8 +69,15 @@ ROWS = (
     ),
     JobRow("backup_velero", ("backups",), "Have Velero back up its namespaces, and judge it.", only=("velero-",)),
     JobRow("verify_velero", ("restores",), "Restore Velero's newest backups and compare them.", only=("velero-",)),
-    JobRow("benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures."),
-    JobRow("release", ("releases",), "Bring a new version live, with evidence, or go back to the one before."),
+    JobRow(
+        "benchmark", ("benchmarks",), "Load the front door for a bounded time and judge the figures.", repeatable=False
+    ),
+    JobRow(
+        "release",
+        ("releases",),
+        "Bring a new version live, with evidence, or go back to the one before.",
+        repeatable=False,
+    ),
     JobRow("report", ("reports",), "Write the page of evidence."),
     JobRow(
         "everyday",
@@ -72,10 +88,20 @@ ROWS = (
     ),
     # Not part of everyday: each makes a copy of the shop and destroys it.
     *(
-        JobRow(f"drill_{each.name.replace('-', '_')}", ("drills",), f"Rehearse: {each.title}.", each.name)
+        JobRow(
+            f"drill_{each.name.replace('-', '_')}",
+            ("drills",),
+            f"Rehearse: {each.title}.",
+            each.name,
+            repeatable=False,
+        )
         for each in DRILLS.values()
     ),
 )
+
+OPERATORS = frozenset(("configuration", "complete", "kept"))
+"""Subjects that no account of pods may read or rehearse: every object of the namespaces, the secrets' digests, a
+scratch namespace. The same jobs run on the operator's side."""
 
 UnresolvedJob = Any  # dagster does not export the type that define_asset_job returns
 
@@ -83,14 +109,24 @@ UnresolvedJob = Any  # dagster does not export the type that define_asset_job re
 def build(shop: Shop, assets: Mapping[str, Sequence[dg.AssetsDefinition]], *, prefix: str) -> list[UnresolvedJob]:
     """The jobs of one shop over its assets by stage; a job with nothing to run is left out.
 
-    prefix: put before each name where a code location holds several shops; empty for one.
+    prefix: put before each name where a code location holds several shops; empty for one. Where runs are pods
+    there is no job that both dumps and restores (sensors join the two), and none that takes the operator's rights.
     """
-    return [_job(shop, row, chosen, prefix) for row in ROWS if (chosen := _chosen(row, assets))]
+    rows, left_out = ROWS, frozenset[str]()
+    if policies.in_pods(shop):
+        rows, left_out = tuple(row for row in ROWS if _fits_a_pod(row)), OPERATORS
+    return [_job(shop, row, chosen, prefix) for row in rows if (chosen := _chosen(row, assets, left_out))]
 
 
-def _chosen(row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]]) -> list[dg.AssetsDefinition]:
+def _fits_a_pod(row: JobRow) -> bool:
+    return not (row.dumps_and_restores or "drills" in row.stages or row.name.endswith("_complete"))
+
+
+def _chosen(
+    row: JobRow, assets: Mapping[str, Sequence[dg.AssetsDefinition]], left_out: frozenset[str]
+) -> list[dg.AssetsDefinition]:
     found = [each for stage in row.stages for each in assets.get(stage, ())]
-    return [each for each in found if _runs(row, each.key.path[-1])]
+    return [each for each in found if _runs(row, each.key.path[-1]) and each.key.path[-1] not in left_out]
 
 
 def _runs(row: JobRow, subject: str) -> bool:
@@ -103,5 +139,9 @@ def _job(shop: Shop, row: JobRow, chosen: Sequence[dg.AssetsDefinition], prefix:
         f"{prefix}{row.name}",
         selection=dg.AssetSelection.assets(*chosen),
         description=f"{shop.shop}: {row.description}",
-        tags={"ecom/shop": shop.shop, "ecom/job": row.name},
+        tags={
+            "ecom/shop": shop.shop,
+            "ecom/job": row.name,
+            **policies.job_tags(shop, repeatable=row.repeatable, restores="restores" in row.stages),
+        },
     )

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
 import click
 
 from ecom_platform.cli.context import Context
-from ecom_platform.cli.runs import run_job
 from ecom_platform.clients.kubernetes_api import Object
-from ecom_platform.errors import MissingError, PreflightError
+from ecom_platform.errors import MissingError
 from ecom_platform.platforms.kubernetes import KubernetesPlatform
 from ecom_platform.platforms.kubernetes.rollout import ready
-from ecom_platform.verdicts import Outcome
-
-JOBS = ("deploy", "validate", "backup")
-"""What `ecom up` runs after the installation, in this order."""
 
 
 def in_cluster(context: Context) -> bool:
@@ -30,35 +24,6 @@ def platform_of(context: Context) -> KubernetesPlatform:
     return platform
 
 
-def bring_up(context: Context) -> None:
-    """Look at the cluster, install what is not there, deploy, validate, take the first backup, say where things are.
-
-    Each step does nothing where it is done already, so an interrupted one goes on where it was.
-    """
-    from ecom_platform.validation.cluster import examine
-
-    platform, began = platform_of(context), time.monotonic()
-    missing = [each for each in examine(platform) if each.outcome is not Outcome.PASSED]
-    if missing:
-        told = "\n".join(f"  {each}" for each in missing)
-        raise PreflightError(f"bring the shop {context.shop.shop} to the cluster", f"it lacks\n{told}", "Mend that.")
-    _say("cluster", "has what is needed", began)
-    new = platform.install()
-    _say("release", "installed" if new else "is there already", began)
-    for job in JOBS:
-        if context.shop.databases or job != "backup":
-            code = run_job(context, job)
-            _say(job, "done" if code == 0 else "FAILED", began)
-            if code != 0:
-                sys.exit(code)
-    for name, place in places(platform).items():
-        click.echo(f"{name:<12} {place}")
-
-
-def _say(name: str, what: str, began: float) -> None:
-    click.echo(click.style(f"  {name:<28} {what} after {time.monotonic() - began:.0f} s", dim=True), err=True)
-
-
 def places(platform: KubernetesPlatform) -> dict[str, str]:
     """Where people and programs find things."""
     names, door = platform.names, platform.shop.front_door.name
@@ -68,22 +33,30 @@ def places(platform: KubernetesPlatform) -> dict[str, str]:
         "namespace": names.namespace,
         "shop": f"http://{door}.{names.namespace}:{port} (inside the cluster)",
         "from here": f"kubectl{context} -n {names.namespace} port-forward service/{door} 8080:{port}",
+        **({"dagster": _dagster(platform, context)} if platform.operated_inside else {}),
         "state": str(platform.layout.state),
     }
 
 
+def _dagster(platform: KubernetesPlatform, context: str) -> str:
+    where = platform.names.platform_namespace
+    return f"kubectl{context} -n {where} port-forward service/webserver 3000:80, then http://127.0.0.1:3000"
+
+
 def take_down(context: Context) -> None:
-    """Uninstall the release."""
+    """Uninstall the releases."""
     platform = platform_of(context)
     platform.down()
     names = platform.names
-    click.echo(f"release {names.release} is gone; the database's volume and passwords are left in {names.namespace}")
+    gone = f"{names.release} and {names.platform_release}" if platform.operated_inside else names.release
+    click.echo(f"gone: {gone}; volumes (the database, managed stores) and passwords are left in {names.namespace}")
 
 
 def show_status(context: Context, *, as_json: bool) -> None:
-    """Every pod of the shop; exit code 1 if one is not ready."""
+    """Every pod of the shop and the platform; exit code 1 if one is not ready."""
     platform = platform_of(context)
     pods = platform.cluster.list("pods", platform.names.namespace, labels="app.kubernetes.io/name=shop")
+    pods += platform.installation.pods() if platform.operated_inside else []
     rows = [_row(each) for each in pods if each["status"].get("phase") != "Succeeded"]
     if as_json:
         click.echo(json.dumps({"shop": context.shop.shop, "parts": rows}, indent=2))
@@ -118,7 +91,10 @@ def log_of(context: Context, name: str, lines: int) -> str:
 def remove_all(context: Context, *, yes: bool) -> None:
     """Uninstall, and remove the namespaces with the database."""
     platform = platform_of(context)
-    click.echo(f"removes the namespace {platform.names.namespace} with the shop's database; the backups stay")
+    names = platform.names
+    managed = [name for name, each in context.shop.stores.items() if each.managed and platform.operated_inside]
+    stay = f"and the backups in the store {', '.join(managed)}" if managed else "; the backups stay"
+    click.echo(f"removes the namespaces {names.namespace} and {names.platform_namespace} with the database{stay}")
     if not yes:
         click.confirm("Remove all that?", abort=True)
     platform.reset()

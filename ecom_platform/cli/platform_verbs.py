@@ -17,9 +17,9 @@ from ecom_platform.platforms.local import LocalPlatform
 def bring_up(context: Context) -> None:
     """Bring everything up, with progress, and say where things are."""
     if context.shop.platform == "kubernetes":
-        from ecom_platform.cli import cluster_verbs
+        from ecom_platform.cli import cluster_up
 
-        cluster_verbs.bring_up(context)
+        cluster_up.bring_up(context)
         return
     platform = local(context)
     with shown() as tell:

@@ -13,6 +13,8 @@ from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
 from ecom_platform.errors import PreflightError
 from ecom_platform.verdicts import Outcome
 
+WILL_RETRY, RETRY_RUN = "dagster/will_retry", "dagster/auto_retry_run_id"
+
 POLL_SECONDS = 0.5  # quick enough to look live, and two requests a second cost the webserver nothing
 
 
@@ -25,11 +27,10 @@ def webserver(context: Context) -> str:
 
 
 def running_webserver(context: Context) -> str | None:
-    """The address of the webserver, or None when it does not run."""
-    from ecom_platform.platforms.local import LocalPlatform
-
-    platform = context.platform
-    return platform.webserver() if isinstance(platform, LocalPlatform) else None
+    """The address of the webserver, or None when it does not run. In a cluster one that leads there through the
+    kubeconfig, for as long as this process lives.
+    """
+    return context.platform.webserver()
 
 
 def run_job(
@@ -41,12 +42,13 @@ def run_job(
 ) -> int:
     """Run a job and return its exit code. assets: only these of the job, by key path.
 
-    A platform that is up runs it; else it runs in this process, recorded in the same instance.
+    A platform that is up runs it; else it runs in this process, recorded in the same instance. So does a job that
+    a cluster's instance has not, because it takes the operator's rights.
     """
     address = running_webserver(context)
-    if address is None:
+    api = DagsterApi(address) if address else None
+    if api is None or (context.shop.platform == "kubernetes" and job not in api.jobs()):
         return _run_here(context, job, config=config or {}, assets=assets)
-    api = DagsterApi(address)
     return follow_run(api, api.launch(job, config=config or {}, tags={}, assets=assets), seconds=6 * 3600)
 
 
@@ -66,7 +68,11 @@ def follow_run(api: DagsterApi, run: str, *, seconds: float) -> int:
         cursor = followed.cursor
         if followed.status in TERMINAL and not followed.more:
             click.echo(f"run {run}  {followed.status}", err=True)
-            return exit_code(outcomes, succeeded=followed.status == "SUCCESS")
+            if followed.tags.get(WILL_RETRY) != "true":
+                return exit_code(outcomes, succeeded=followed.status == "SUCCESS")
+            if again := followed.tags.get(RETRY_RUN):
+                # Its pod was lost; the instance tries once more, and that run's result counts.
+                return follow_run(api, again, seconds=deadline - time.monotonic())
         if not followed.more:
             time.sleep(POLL_SECONDS)
     click.echo(f"run {run}  not over after {seconds:g} s; it goes on", err=True)

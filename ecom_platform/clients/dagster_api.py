@@ -27,6 +27,11 @@ mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) { __t
   ... on PipelineNotFoundError { message }
   ... on InvalidSubsetError { message } } }
 """
+_RUNS = """
+query ($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}, limit: 10) { __typename
+  ... on Runs { results { runId status } } ... on PythonError { message } } }
+"""
+_RELOAD = "mutation ($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"
 _FOLLOW = """
 query ($run: ID!, $cursor: String, $limit: Int) {
   runOrError(runId: $run) { __typename ... on Run { status tags { key value } } }
@@ -82,6 +87,25 @@ class DagsterApi:
             said = answer.get("message") or "; ".join(each["message"] for each in answer.get("errors", []))
             raise ConfigurationError(f"launch {job}", f"{answer['__typename']}: {said}", "Look at the job in the UI.")
         return str(answer["run"]["runId"])
+
+    def runs(self, tags: Mapping[str, str]) -> list[str]:
+        """The newest runs that have all these tags, newest first."""
+        wanted = [{"key": key, "value": value} for key, value in tags.items()]
+        answer = self._ask(_RUNS, {"tags": wanted})["runsOrError"]
+        if answer["__typename"] != "Runs":
+            raise CommandFailed(f"find runs with {dict(tags)}", f"{answer['__typename']}: {answer.get('message', '')}")
+        return [str(each["runId"]) for each in answer["results"]]
+
+    def jobs(self) -> set[str]:
+        """The jobs of every code location that is loaded."""
+        found = self._ask(_LOCATIONS, {})["repositoriesOrError"]
+        if found["__typename"] != "RepositoryConnection":
+            return set()
+        return {job["name"] for node in found["nodes"] for job in node["jobs"] if not job["name"].startswith("__")}
+
+    def reload(self, location: str) -> None:
+        """Have the webserver read a code location anew; it would notice a change by itself, some time later."""
+        self._ask(_RELOAD, {"name": location})
 
     def follow(self, run: str, cursor: str | None) -> Followed:
         """What happened in the run since the cursor (None: from the start)."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +22,21 @@ SECONDS = 120.0
 """Helm only hands objects over here (it does not wait for them), which takes seconds."""
 
 
+_OURS = re.compile(r'conflicts? with "ecom"')
+"""How Helm 4 names the owner of a field that it may not change; Helm 3 knows no owners."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseState:
-    """status: Helm's word ("deployed", "failed", "pending-upgrade", ...). updated: when it got there."""
+    """status: Helm's word ("deployed", "failed", "pending-upgrade", ...). updated: when it got there.
+
+    description: what `upgrade` was given, where it succeeded.
+    """
 
     revision: int
     status: str
     updated: datetime
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,17 +61,22 @@ class Helm:
         content = json.loads(answer.stdout or "{}")
         return content if isinstance(content, dict) else {}
 
-    def upgrade(self, chart: Path, values: Mapping[str, Any]) -> None:
+    def upgrade(self, chart: Path, values: Mapping[str, Any], *, description: str = "") -> None:
         """Install or upgrade to exactly these values; does not wait for the pods.
 
+        A field that the platform itself has set since (its manager is `ecom`) is taken over.
         Raises ConfigurationError where the chart refuses the values, BusyError while another one is at work.
         """
         handle, name = tempfile.mkstemp(suffix=".json")  # mode 600
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(values, file)
-            argv = ("upgrade", self.release, str(chart), "--install", "--reset-values", "--values", name)
-            self._refuse(self._run(*argv, check=False), "upgrade")
+            argv = ["upgrade", self.release, str(chart), "--install", "--reset-values", "--values", name]
+            argv += ["--description", description] if description else []
+            done = self._run(*argv, check=False)
+            if done.code != 0 and _OURS.search(done.stderr):
+                done = self._run(*argv, "--force-conflicts", check=False)
+            self._refuse(done, "upgrade")
         finally:
             Path(name).unlink()
 
@@ -82,7 +96,12 @@ class Helm:
             return []
         self._refuse(answer, "history")
         return [
-            ReleaseState(int(each["revision"]), str(each["status"]), datetime.fromisoformat(str(each["updated"])))
+            ReleaseState(
+                int(each["revision"]),
+                str(each["status"]),
+                datetime.fromisoformat(str(each["updated"])),
+                str(each.get("description", "")),
+            )
             for each in json.loads(answer.stdout or "[]")
         ]
 

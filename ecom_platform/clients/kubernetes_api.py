@@ -41,6 +41,8 @@ _reading = threading.Lock()
 """The kubernetes package writes certificates to files that its clients share; two at a time read half of one."""
 
 _PATCH = "application/merge-patch+json"
+FIELD_MANAGER = "ecom"
+"""Under this name the API server knows which fields the platform has set; Helm 4 meets it there."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,9 @@ class Cluster:
         return _object(self.request("POST", _path(kind, namespace), body=body, query=query))
 
     def patch(self, kind: str, name: str, body: Object, namespace: str = "") -> Object:
-        """A JSON merge patch."""
-        return _object(self.request("PATCH", _path(kind, namespace, name), body=body, content_type=_PATCH))
+        """A JSON merge patch. A `metadata.resourceVersion` in it makes it fail with BusyError if somebody was first."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return _object(self.request("PATCH", _path(kind, namespace, name), body=body, query=query, content_type=_PATCH))
 
     def delete(self, kind: str, name: str, namespace: str = "", *, grace: int | None = None) -> None:
         """Begins the deletion, of what the object owns too; nothing happens if it is not there."""

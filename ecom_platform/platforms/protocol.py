@@ -152,6 +152,9 @@ class Platform(Protocol):
     def folder_tree(self, name: str) -> Tree:
         """What reads the application-data folder of that name, once, wherever it is."""
 
+    def webserver(self) -> str | None:
+        """The address of the running webserver of this shop's Dagster instance, or None where none runs."""
+
     def dagster_home(self) -> Path:
         """The folder of this shop's Dagster instance with its dagster.yaml, written if it is not there."""
 

@@ -13,6 +13,7 @@ from ecom_platform.platforms.kubernetes.names import DATABASE, MANAGED, RESTRICT
 from ecom_platform.platforms.kubernetes.platform import KubernetesPlatform
 from ecom_platform.platforms.kubernetes.rollout import ready
 from ecom_platform.platforms.kubernetes.values import image
+from ecom_platform.platforms.protocol import Colour
 from ecom_platform.records import Findings
 from ecom_platform.spec import Service
 from ecom_platform.validation import hardening, network, service_accounts
@@ -32,6 +33,10 @@ NEEDED = (
     ("create", "", "pods/portforward"),
     ("create", "networking.k8s.io", "networkpolicies"),
     ("create", "rbac.authorization.k8s.io", "roles"),
+    ("create", "rbac.authorization.k8s.io", "rolebindings"),
+    ("create", "", "serviceaccounts"),
+    ("create", "", "configmaps"),
+    ("patch", "apps", "deployments"),
     ("create", "", "serviceaccounts/token"),
     ("create", "authorization.k8s.io", "subjectaccessreviews"),
 )
@@ -110,11 +115,37 @@ def validate(platform: KubernetesPlatform, service: Service) -> Findings:
     }
     if service.front_door:
         found["hardened"] += _database_hardened(platform)
-        with elsewhere(cluster) as stranger:
-            probe = platform.shop.kubernetes.probe_image
-            found["walled_off"] = network.walled_off(cluster, names, colour, probe, stranger)
-        found["least_rights"] = service_accounts.least_rights(cluster, accounts(platform))
+        found["walled_off"] = _walled_off(platform, colour)
+        found["least_rights"] = (
+            service_accounts.own_rights(cluster, _itself(platform))
+            if cluster.inside
+            else service_accounts.least_rights(cluster, accounts(platform))
+        )
     return Findings(found)
+
+
+def _walled_off(platform: KubernetesPlatform, colour: Colour) -> list[Verdict]:
+    """From inside, by an account that may make no namespace, without the outsider."""
+    cluster, probe = platform.cluster, platform.shop.kubernetes.probe_image
+    if cluster.inside:
+        return network.walled_off(cluster, platform.names, colour, probe, None)
+    with elsewhere(cluster) as stranger:
+        return network.walled_off(cluster, platform.names, colour, probe, stranger)
+
+
+def proved_from_outside(platform: KubernetesPlatform) -> list[Verdict]:
+    """What takes an operator's rights to try: every pair of the network, and the rights of every account."""
+    colour = platform.live_colour(platform.shop.front_door)
+    if colour is None:
+        return [inconclusive("the front door is deployed", "it has no live colour")]
+    rights = service_accounts.least_rights(platform.cluster, accounts(platform))
+    return [*_walled_off(platform, colour), *rights]
+
+
+def _itself(platform: KubernetesPlatform) -> service_accounts.Account:
+    """The account of this very process, a run."""
+    found = service_accounts.of_platform(platform.names.platform_namespace, platform.names.namespace)
+    return next(each for each in found if each.name == "run")
 
 
 def _database_hardened(platform: KubernetesPlatform) -> list[Verdict]:

@@ -7,12 +7,16 @@ ones. They never become ready, so no Service leads people to them.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from ecom_platform.clients.commands import run
 from ecom_platform.clients.kubernetes_api import Cluster, Object
-from ecom_platform.errors import EcomError, MissingError
+from ecom_platform.clients.listener import listening, own_address
+from ecom_platform.errors import EcomError
 from ecom_platform.platforms.kubernetes.names import DATABASE_PORT, HTTP_PORT, SHOP_ACCESS, Names, selector
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
 from ecom_platform.platforms.kubernetes.rollout import only_pod
@@ -81,6 +85,7 @@ NOT_OURS = frozenset({("platform", "api-server"), ("outsider", "api-server")})
 RESOLVES = frozenset({"frontend", "backend", "migration"})
 """Parts that look names up. The database calls nobody."""
 
+NOT_SHOP = ("platform", "stranger", "outsider")
 SHOP_PARTS = ("frontend", "backend", "database", "migration")
 
 
@@ -93,23 +98,35 @@ class Target:
     port: int
 
 
-def walled_off(cluster: Cluster, names: Names, colour: Colour, image: str, stranger_namespace: str) -> list[Verdict]:
-    """The matrix for the parts of one colour. image: has python3. stranger_namespace: where pods may be made.
+def walled_off(
+    cluster: Cluster, names: Names, colour: Colour, image: str, stranger_namespace: str | None
+) -> list[Verdict]:
+    """The matrix for the parts of one colour. image: has python3. stranger_namespace: where the outsider's pod may
+    be made; None leaves the outsider out.
 
-    An error of the probes themselves is inconclusive.
+    In a pod of the platform this pod itself is the platform's part. An error of the probes themselves is
+    inconclusive.
     """
     try:
-        with running(cluster, _sources(names, colour, image, stranger_namespace)) as pods:
+        with running(cluster, _sources(cluster, names, colour, image, stranger_namespace)) as pods, _platform(cluster):
             targets = _targets(cluster, names, colour, pods)
+            sources = [*pods, *(("platform",) if cluster.inside else ())]
             with ThreadPoolExecutor(max_workers=4) as together:
-                answers = together.map(lambda key: _probe(cluster, key, pods[key], targets), pods)
-                seen = dict(zip(pods, answers, strict=True))
+                answers = together.map(lambda key: _probe(cluster, key, pods.get(key), targets), sources)
+                seen = dict(zip(sources, answers, strict=True))
     except EcomError as error:
         return [inconclusive("the network can be probed", str(error))]
     return judge(seen, targets)
 
 
-def _sources(names: Names, colour: Colour, image: str, elsewhere: str) -> dict[str, TemporaryPod]:
+def _platform(cluster: Cluster) -> AbstractContextManager[object]:
+    """This pod listens, as the throw-away ones do, where it is the platform's."""
+    return listening(STRANGER_PORT) if cluster.inside else nullcontext()
+
+
+def _sources(
+    cluster: Cluster, names: Names, colour: Colour, image: str, elsewhere: str | None
+) -> dict[str, TemporaryPod]:
     def pod(name: str, namespace: str, labels: Mapping[str, str]) -> TemporaryPod:
         return TemporaryPod(f"probe-{name}", namespace, image, ("python3", "-c", _LISTEN), labels)
 
@@ -117,11 +134,12 @@ def _sources(names: Names, colour: Colour, image: str, elsewhere: str) -> dict[s
         each: pod(each, names.namespace, names.labels(each, colour if each in ("frontend", "backend") else None))
         for each in SHOP_PARTS
     }
-    return of_shop | {
-        "platform": pod("platform", names.platform_namespace, SHOP_ACCESS),
-        "stranger": pod("stranger", names.namespace, {}),
-        "outsider": pod("outsider", elsewhere, {}),
-    }
+    found = {**of_shop, "stranger": pod("stranger", names.namespace, {})}
+    if not cluster.inside:
+        found["platform"] = pod("platform", names.platform_namespace, SHOP_ACCESS)
+    if elsewhere is not None:
+        found["outsider"] = pod("outsider", elsewhere, {})
+    return found
 
 
 def _targets(cluster: Cluster, names: Names, colour: Colour, pods: Mapping[str, Object]) -> list[Target]:
@@ -130,20 +148,27 @@ def _targets(cluster: Cluster, names: Names, colour: Colour, pods: Mapping[str, 
         found = cluster.list("pods", names.namespace, labels=labels)
         return Target(component, only_pod(found, component)["status"]["podIP"], port)
 
-    api = cluster.find("services", "kubernetes", "default")
-    if api is None:
-        raise MissingError("find the API server's Service", "there is none")
     return [
         real("frontend", colour, HTTP_PORT),
         real("backend", colour, HTTP_PORT),
         real("database", None, DATABASE_PORT),
-        *(Target(each, pods[each]["status"]["podIP"], STRANGER_PORT) for each in ("platform", "stranger", "outsider")),
-        Target("api-server", api["spec"]["clusterIP"], 443),
+        *(Target(each, pods[each]["status"]["podIP"], STRANGER_PORT) for each in NOT_SHOP if each in pods),
+        *((Target("platform", own_address(), STRANGER_PORT),) if cluster.inside else ()),
+        Target("api-server", _api_server(cluster), 443),
     ]
 
 
-def _probe(cluster: Cluster, source: str, pod: Object, targets: list[Target]) -> dict[str, str]:
-    """What each target answered this source; DNS under its own name, and `self` as the control."""
+def _api_server(cluster: Cluster) -> str:
+    """Under which address pods find it."""
+    if cluster.inside:
+        return os.environ["KUBERNETES_SERVICE_HOST"]
+    return str(cluster.read("services", "kubernetes", "default")["spec"]["clusterIP"])
+
+
+def _probe(cluster: Cluster, source: str, pod: Object | None, targets: list[Target]) -> dict[str, str]:
+    """What each target answered this source; DNS under its own name, and `self` as the control. pod: None is this
+    one.
+    """
     wanted: dict[str, tuple[str, int, int]] = {
         each.name: (each.host, each.port, TRIES if (source, each.name) in ALLOWED else 1)
         for each in targets
@@ -151,7 +176,7 @@ def _probe(cluster: Cluster, source: str, pod: Object, targets: list[Target]) ->
     }
     if source in SHOP_PARTS or source == "stranger":
         wanted["dns"] = ("kubernetes.default.svc", 0, TRIES if source in RESOLVES else 1)
-    wanted["self"] = (pod["status"]["podIP"], STRANGER_PORT, TRIES)
+    wanted["self"] = (pod["status"]["podIP"] if pod else own_address(), STRANGER_PORT, TRIES)
     # The resolver's own patience is 5 s for each server, domain and family, twice.
     command = [
         "env",
@@ -162,8 +187,10 @@ def _probe(cluster: Cluster, source: str, pod: Object, targets: list[Target]) ->
         json.dumps(wanted),
         str(WAIT_SECONDS),
     ]
-    meta = pod["metadata"]
-    done = cluster.execute(meta["name"], meta["namespace"], command, timeout=60)
+    if pod is None:
+        done = run(command, timeout=60, check=False)
+    else:
+        done = cluster.execute(pod["metadata"]["name"], pod["metadata"]["namespace"], command, timeout=60)
     try:
         content = json.loads(done.stdout)
     except ValueError:

@@ -91,7 +91,17 @@ def least_rights(cluster: Cluster, accounts: list[Account]) -> list[Verdict]:
     return verdicts
 
 
-def _asked(cluster: Cluster, account: Account, right: Right, *, wanted: bool) -> Verdict:
+def own_rights(cluster: Cluster, account: Account) -> list[Verdict]:
+    """The same of the account that this process itself has: it may ask about nobody else."""
+    who = f"{account.namespace}/{account.name}"
+    return [
+        *(_asked(cluster, account, right, wanted=True, itself=True) for right in account.allowed),
+        *(_asked(cluster, account, right, wanted=False, itself=True) for right in account.forbidden),
+        *(_cannot_read_secrets(cluster, who, where) for where in (account.namespace, "kube-system", "")),
+    ]
+
+
+def _asked(cluster: Cluster, account: Account, right: Right, *, wanted: bool, itself: bool = False) -> Verdict:
     claim = f"{account.namespace}/{account.name} may {'' if wanted else 'not '}{right}"
     group, _, resource = right.resource.rpartition("/") if "." in right.resource else ("", "", right.resource)
     if resource.startswith(("batch/", "apps/")):
@@ -103,11 +113,11 @@ def _asked(cluster: Cluster, account: Account, right: Right, *, wanted: bool) ->
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{account.namespace}", "system:authenticated"]
     review: Object = {
         "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {"user": user, "groups": groups, "resourceAttributes": wish},
+        "kind": "SelfSubjectAccessReview" if itself else "SubjectAccessReview",
+        "spec": {"resourceAttributes": wish} | ({} if itself else {"user": user, "groups": groups}),
     }
     try:
-        status = cluster.create("subjectaccessreviews", review)["status"]
+        status = cluster.create("selfsubjectaccessreviews" if itself else "subjectaccessreviews", review)["status"]
     except EcomError as error:
         return inconclusive(claim, str(error))
     return holds(claim, bool(status.get("allowed")) is wanted, status.get("reason") or f"allowed: {status['allowed']}")
@@ -126,13 +136,11 @@ def _tried(cluster: Cluster, account: Account) -> list[Verdict]:
             itself.request("GET", "/apis")
         except EcomError as error:
             return [inconclusive(f"{who} can be tried", str(error))]
-        return [
-            _refused(itself, f"{who} cannot read the secrets {where or 'of the cluster'}", where)
-            for where in (account.namespace, "kube-system", "")
-        ]
+        return [_cannot_read_secrets(itself, who, where) for where in (account.namespace, "kube-system", "")]
 
 
-def _refused(itself: Cluster, claim: str, namespace: str) -> Verdict:
+def _cannot_read_secrets(itself: Cluster, who: str, namespace: str) -> Verdict:
+    claim = f"{who} cannot read the secrets {namespace or 'of the cluster'}"
     try:
         found = itself.list("secrets", namespace)
     except ConfigurationError as error:

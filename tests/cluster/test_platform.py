@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ecom_platform.cli.runs import RETRY_RUN, WILL_RETRY
 from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
 from ecom_platform.errors import ConfigurationError
 from tests.cluster.conftest import Release
@@ -174,3 +175,75 @@ def test_a_failed_run_fails_its_pod_too(cluster: Cluster, platform: Release, lau
 def test_a_tag_cannot_soften_a_run(launching: DagsterApi, softened: dict[str, Any]) -> None:
     run = launching.launch("dump", config={}, tags={"dagster-k8s/config": json.dumps(softened)})
     assert result(launching, run) == "FAILURE"
+
+
+def why(api: DagsterApi, run: str) -> str:
+    """What the run's end says."""
+    events = api.follow(run, None).events
+    return "\n".join(each["message"] for each in events if each["__typename"] == "RunFailureEvent")
+
+
+def at_work(api: DagsterApi, run: str) -> bool | None:
+    return True if any(each.get("message") == "at work" for each in api.follow(run, None).events) else None
+
+
+def running_jobs(cluster: Cluster, platform: Release, run: str) -> list[str]:
+    found = cluster.get("jobs", platform.namespace, "-l", f"dagster/run-id={run}")
+    return [each["metadata"]["name"] for each in found if not {"succeeded", "failed"} & set(each["status"])]
+
+
+@pytest.mark.parametrize("how", [("--grace-period=0", "--force"), ("--grace-period=20",)], ids=["at once", "asked"])
+def test_a_run_whose_pod_is_deleted_fails_and_is_tried_again(
+    cluster: Cluster, platform: Release, launching: DagsterApi, how: tuple[str, ...]
+) -> None:
+    run = launching.launch("enduring", config={}, tags={})
+    eventually("the run is at work", lambda: at_work(launching, run), 120)
+    chosen = ("-l", f"dagster/run-id={run}")
+    cluster.kubectl("delete", "pod", "-n", platform.namespace, *chosen, *how, seconds=90)
+    assert result(launching, run) == "FAILURE"
+    print(why(launching, run))
+    assert "pod" in why(launching, run) or "interrupted" in why(launching, run)
+    assert launching.follow(run, None).tags[WILL_RETRY] == "true"
+    again = eventually("it is tried again", lambda: launching.follow(run, None).tags.get(RETRY_RUN), 90)
+    assert result(launching, again) == "SUCCESS"
+    assert running_jobs(cluster, platform, run) == []
+
+
+def test_a_run_that_is_out_of_memory_says_so(cluster: Cluster, platform: Release, launching: DagsterApi) -> None:
+    run = launching.launch("starving", config={}, tags={})
+    assert result(launching, run) == "FAILURE"
+    print(why(launching, run))
+    assert "OOMKilled" in why(launching, run) or "137" in why(launching, run)
+    assert launching.follow(run, None).tags.get(WILL_RETRY, "false") == "false"
+    assert running_jobs(cluster, platform, run) == []
+
+
+@pytest.fixture
+def an_image_that_is_nowhere(cluster: Cluster, platform: Release, launching: DagsterApi) -> Iterator[None]:
+    """The code location tells the launcher an image that no registry has."""
+
+    def use(image: str) -> None:
+        target = ("deployment/code-location", "-n", platform.namespace)
+        cluster.kubectl("set", "env", *target, f"DAGSTER_CURRENT_IMAGE={image}")
+        cluster.kubectl("rollout", "status", *target, "--timeout=180s", seconds=200)
+
+        def loaded() -> bool | None:
+            launching.reload("ecom_platform")
+            return True if "dump" in launching.jobs() else None
+
+        eventually("the code location is loaded again", loaded, 90)
+
+    use("ecom/platform:no-such-tag")
+    yield
+    use(cluster.image("platform"))
+
+
+@pytest.mark.usefixtures("an_image_that_is_nowhere")
+def test_a_run_whose_image_cannot_be_pulled_fails_with_that_reason_and_leaves_no_job(
+    cluster: Cluster, platform: Release, launching: DagsterApi
+) -> None:
+    run = launching.launch("enduring", config={}, tags={})
+    assert result(launching, run) == "FAILURE"
+    print(why(launching, run))
+    assert "pull" in why(launching, run).lower()
+    eventually("its Job is gone", lambda: True if running_jobs(cluster, platform, run) == [] else None, 60)

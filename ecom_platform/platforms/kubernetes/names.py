@@ -26,6 +26,10 @@ DATABASE_PORT = 5432
 DATABASE = "database"
 MIGRATION = "migration"
 CHART = ROOT / "k8s" / "charts" / "shop"
+PLATFORM_CHART = ROOT / "k8s" / "charts" / "platform"
+
+WEBSERVER, WEBSERVER_PORT, WEBSERVER_TARGET = "webserver", 80, 3000
+SEAWEEDFS, S3_PORT = "seaweedfs", 8333
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Names:
     namespace: str
     platform_namespace: str
     release: str
+    platform_release: str
     context: str
 
     def labels(self, component: str, colour: Colour | None = None) -> dict[str, str]:
@@ -46,13 +51,20 @@ class Names:
         }
         return own | ({COLOUR: colour} if colour else {})
 
+    def platform_labels(self, component: str) -> dict[str, str]:
+        """What selects the pods of a component of the platform's chart."""
+        own = {"app.kubernetes.io/name": "ecom-platform", "app.kubernetes.io/instance": self.platform_release}
+        return own | {COMPONENT: component}
+
     def secret(self, role: str) -> str:
         return f"shop-database-{role}"
 
 
 def names_of(shop: Shop) -> Names:
     where: Kubernetes = shop.kubernetes
-    return Names(where.namespace or shop.shop, where.platform_namespace, where.release, where.context)
+    return Names(
+        where.namespace or shop.shop, where.platform_namespace, where.release, where.platform_release, where.context
+    )
 
 
 def selector(labels: Mapping[str, str]) -> str:

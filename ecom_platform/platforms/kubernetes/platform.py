@@ -3,119 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from pathlib import Path
-from typing import Literal
+from collections.abc import Sequence
 
 from ecom_platform.backup.sources.trees import Tree
 from ecom_platform.clients.commands import Completed
-from ecom_platform.clients.kubernetes_api import Cluster, Object
+from ecom_platform.clients.kubernetes_api import Object
 from ecom_platform.clients.web import session
 from ecom_platform.errors import ConfigurationError, DeadlineExceeded, MissingError, RefusedError, UnreachableError
-from ecom_platform.platforms import replacement
-from ecom_platform.platforms.kubernetes import objects, rollout, scratch, secrets, tasks, values
-from ecom_platform.platforms.kubernetes.data import Data
+from ecom_platform.platforms.kubernetes import patching, rollout, tasks, values
+from ecom_platform.platforms.kubernetes.databases import Databases
 from ecom_platform.platforms.kubernetes.document import ConfigMapDocument
-from ecom_platform.platforms.kubernetes.names import (
-    COLOUR,
-    DATABASE,
-    DATABASE_PORT,
-    HTTP_PORT,
-    VERSION,
-    names_of,
-    selector,
-)
+from ecom_platform.platforms.kubernetes.life import DATABASE_SECONDS, deployment_name, start_seconds
+from ecom_platform.platforms.kubernetes.names import COLOUR, HTTP_PORT, VERSION, selector
 from ecom_platform.platforms.kubernetes.pod_tree import PodTree
-from ecom_platform.platforms.kubernetes.reach import Reach
-from ecom_platform.platforms.kubernetes.release import Release
 from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
-from ecom_platform.platforms.local.locks import held
-from ecom_platform.platforms.protocol import Colour, DatabaseAccess, Document, Instance, Which, managed
-from ecom_platform.secret_values import resolve
-from ecom_platform.spec import Database, FolderReference, Service, Shop
-from ecom_platform.verdicts import Verdict
-
-DEPLOY_WAIT_SECONDS = 300.0
-"""How long one change of the release waits for another one of this state folder."""
+from ecom_platform.platforms.protocol import Colour, Document, Instance, Which
+from ecom_platform.spec import FolderReference, Service
 
 SWITCH_SECONDS = 30.0
-DATABASE_SECONDS = 180.0
-"""A new server makes its files and starts within half a minute; the image may have to be pulled."""
-
-PULL_SECONDS = 120.0
-"""Beside the start itself: scheduling and pulling the image."""
 
 
-class KubernetesPlatform(Data):
+class KubernetesPlatform(Databases):
     """One shop in one namespace. Making it touches nothing. state: for keys, reports and Dagster's records."""
-
-    def __init__(self, shop: Shop, state: Path) -> None:
-        super().__init__(shop, state)
-        self.names = names_of(shop)
-
-    @cached_property
-    def cluster(self) -> Cluster:
-        return Cluster(self.names.context)
-
-    @cached_property
-    def release(self) -> Release:
-        return Release(self.shop, self.cluster)
-
-    @cached_property
-    def reach(self) -> Reach:
-        return Reach(self.cluster, self.names.namespace)
-
-    # Life
-
-    def install(self) -> bool:
-        """Namespaces, Secrets and the release as far as they are not there; waits for the database alone.
-
-        Gives whether it was installed now.
-        """
-        with self._changing():
-            new = self.release.ensure()
-        self._wait_for_database()
-        return new
-
-    def _wait_for_database(self) -> None:
-        deadline = time.monotonic() + DATABASE_SECONDS
-        labels = selector(self.names.labels(DATABASE))
-        tried = f"start the database in {self.names.namespace}"
-        while True:
-            pods = self.cluster.list("pods", self.names.namespace, labels=labels)
-            if any(rollout.ready(each) for each in pods):
-                return
-            rollout.refuse_troubled_pods(self.cluster, self.names.namespace, pods, tried)
-            if time.monotonic() > deadline:
-                raise DeadlineExceeded(tried, f"not ready after {DATABASE_SECONDS:g} s")
-            time.sleep(rollout.POLL_SECONDS)
-
-    def down(self) -> None:
-        """Uninstall the release; the volumes, the Secrets and the namespaces stay, and so do the backups."""
-        with self._changing():
-            self.release.remove()
-
-    def reset(self) -> None:
-        """Uninstall, and remove the namespaces that were made here, with the database's volume and passwords."""
-        self.down()
-        self.release.remove_namespace()
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with held(self.lock("release"), "a change of the release", seconds=DEPLOY_WAIT_SECONDS):
-            yield
 
     # Services
 
     def deploy(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
+        if self.cluster.inside:
+            self._migrate_inside(service)
+            patching.run_as(self.cluster, self.names, service, colour)
+            if self.live_colour(service) != colour:
+                self._lead(f"{service.name}-preview", colour)
+            return self._rolled_out(service, colour)
         self.install()
         with self._changing():
             wanted = values.with_colour(self.shop, self.release.values(), service, colour)
             if self.release.change(wanted):
                 self._migrated(service)
-            elif self.cluster.find("deployments", _deployment(service, colour), self.names.namespace) is None:
+            elif self.cluster.find("deployments", deployment_name(service, colour), self.names.namespace) is None:
                 self.release.helm.upgrade(self.release.chart, wanted)  # somebody took it away
             if self.live_colour(service) != colour:
                 self._lead(f"{service.name}-preview", colour)
@@ -127,10 +52,21 @@ class KubernetesPlatform(Data):
             tried = f"migrate the database for {service.name} {service.version}"
             rollout.wait_for_job(self.cluster, self.names.namespace, name, seconds=DATABASE_SECONDS, tried=tried)
 
+    def _migrate_inside(self, service: Service) -> None:
+        """The expand migrations of the service's image, where the newest migration had another one."""
+        repository, tag = values.image(service)
+        image = f"{repository}:{tag}"
+        if not values.uses_database(service) or tasks.migration_image(self.cluster, self.names) == image:
+            return
+        for database in self.shop.databases:
+            if database.managed and database.tasks.expand:
+                command, seconds = database.tasks.expand, DATABASE_SECONDS
+                tasks.run_task(self.cluster, self.names, command, timeout=seconds, image=image)
+
     def _rolled_out(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
-        seconds = (service.probes.start_timeout.total_seconds() + PULL_SECONDS) * max(1, service.replicas)
+        seconds = start_seconds(service, service.replicas)
         tried = f"deploy {service.name} {service.version} as {colour}"
-        name = _deployment(service, colour)
+        name = deployment_name(service, colour)
         rollout.wait_for_deployment(self.cluster, self.names.namespace, name, seconds=seconds, tried=tried)
         found = self.instances(service, colour)
         for each in found:
@@ -168,10 +104,6 @@ class KubernetesPlatform(Data):
         labels = selector(self.names.labels(service.name, colour)) + ",pod-template-hash"
         return self.cluster.list("pods", self.names.namespace, labels=labels)
 
-    def live_colour(self, service: Service) -> Colour | None:
-        found = self.cluster.find("services", service.name, self.names.namespace)
-        return _colour((found or {}).get("spec", {}).get("selector") or {})
-
     def switch(self, service: Service, colour: Colour) -> None:
         tried = f"switch {service.name} to {colour}"
         with self._changing():
@@ -207,14 +139,17 @@ class KubernetesPlatform(Data):
         return f"http://{self.reach.service(name, port, HTTP_PORT)}"
 
     def scale(self, service: Service, colour: Colour, replicas: int) -> tuple[Instance, ...]:
-        with self._changing():
-            own = {"colours": {colour: {"replicas": replicas}}}
-            self.release.change(values.merged(self.release.values(), {service.name: own}))
+        if self.cluster.inside:
+            patching.scale(self.cluster, self.names, service, colour, replicas)
+        else:
+            with self._changing():
+                own = {"colours": {colour: {"replicas": replicas}}}
+                self.release.change(values.merged(self.release.values(), {service.name: own}))
         return self._rolled_out(service.model_copy(update={"replicas": replicas}), colour)
 
     def remove(self, service: Service, colour: Colour) -> None:
         tried = f"remove {service.name} {colour}"
-        if self.release.state() is None:
+        if not self.cluster.inside and self.release.state() is None:
             return
         live = self.live_colour(service)
         if live == colour:
@@ -223,7 +158,10 @@ class KubernetesPlatform(Data):
             if live:
                 # Not left to the chart: Helm 4 does not take a field over that somebody else has set.
                 self._lead(f"{service.name}-preview", live)
-            self.release.change(values.without_colour(self.release.values(), service, colour))
+            if self.cluster.inside:
+                patching.scale(self.cluster, self.names, service, colour, 0)
+            else:
+                self.release.change(values.without_colour(self.shop, self.release.values(), service, colour))
         labels = selector(self.names.labels(service.name, colour))
         rollout.wait_until_gone(self.cluster, self.names.namespace, labels, seconds=DATABASE_SECONDS, tried=tried)
 
@@ -233,7 +171,7 @@ class KubernetesPlatform(Data):
 
     def events(self, service: Service, colour: Colour) -> list[str]:
         """What the cluster says about the colour's Deployment and pods."""
-        named = [_deployment(service, colour), *(each["metadata"]["name"] for each in self.pods(service, colour))]
+        named = [deployment_name(service, colour), *(each["metadata"]["name"] for each in self.pods(service, colour))]
         return [f"{name}: {said}" for name in named for said in self.cluster.events(self.names.namespace, name)]
 
     def execute(self, pod: str, command: Sequence[str], *, timeout: float = 30.0) -> Completed:
@@ -245,8 +183,6 @@ class KubernetesPlatform(Data):
 
     def load_sampler(self) -> PodsOfShop:
         return PodsOfShop(self.cluster, self.names.namespace)
-
-    # Data
 
     def folder_tree(self, name: str) -> Tree:
         """Read in a pod of a service that has the folder, by that pod's own Python."""
@@ -265,72 +201,3 @@ class KubernetesPlatform(Data):
         raise ConfigurationError(
             tried, "no service of the spec has it", f"Add `{{folder: {name}}}` to the environment of one that does."
         )
-
-    def documents(self) -> Mapping[str, object]:
-        """Objects of the shop's namespaces and the release, without run-time state and secret values."""
-        found = objects.documents(self.cluster, self._namespaces())
-        state = self.release.state()
-        if state is not None:
-            release = {"revision": state.revision, "chart": self.release.chart.name, "values": self.release.values()}
-            found[f"helm/{self.names.namespace}/{self.names.release}.json"] = release
-        return found
-
-    def judge_documents(self, folder: Path) -> list[Verdict]:
-        """Offers every restored object to the API server in a scratch namespace, gone afterwards."""
-        return [scratch.rehearsed(self.cluster, objects.restored(folder))]
-
-    def secret_values(self) -> Mapping[str, bytes]:
-        return {**super().secret_values(), **objects.secret_values(self.cluster, self._namespaces())}
-
-    def _namespaces(self) -> list[str]:
-        names = (self.names.namespace, self.names.platform_namespace)
-        return [each for each in names if self.cluster.find("namespaces", each) is not None]
-
-    def run_task(self, database: Database, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
-        del database  # the chart has one, and its migration's secrets lead to it
-        self.install()
-        return tasks.run_task(self.cluster, self.names, command, timeout=timeout, image=image)
-
-    def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess:
-        from ecom_platform.clients import sql
-
-        if database.url is not None:
-            return sql.split_url(resolve(database.url, f"the database {database.name}"))
-        return self._access(database.name, role)
-
-    def _access(self, database: str, role: secrets.Role) -> DatabaseAccess:
-        from ecom_platform.clients import sql
-
-        if self.cluster.find("services", DATABASE, self.names.namespace) is None:
-            raise MissingError(f"reach the database {database}", "the shop is not installed", "Run `ecom up`.")
-        host, _, port = self.reach.service(DATABASE, DATABASE_PORT, DATABASE_PORT).rpartition(":")
-        url = sql.url(user=secrets.user(role), host=host, port=port, dbname=database)
-        return DatabaseAccess(url, secrets.read_password(self.cluster, self.names, role))
-
-    def ensure_server(self, database: Database) -> bool:
-        """The cluster itself starts a server that died; one whose volume is gone begins with an empty database."""
-        managed(database)
-        self._wait_for_database()
-        return False
-
-    def fence(self, database: Database, *, closed: bool) -> None:
-        replacement.fence(self._superuser(), managed(database).name, closed=closed)
-
-    def replacement(self, database: Database) -> DatabaseAccess:
-        owner, users = secrets.user("owner"), (secrets.user("app"), secrets.user("backup"))
-        return replacement.make(self._superuser(), managed(database).name, owner=owner, users=users)
-
-    def put_in_place(self, database: Database) -> str:
-        return replacement.put_in_place(self._superuser(), managed(database).name)
-
-    def _superuser(self) -> DatabaseAccess:
-        return self._access("postgres", "superuser")
-
-
-def _deployment(service: Service, colour: Colour) -> str:
-    return f"{service.name}-{colour}"
-
-
-def _colour(labels: dict[str, str]) -> Colour | None:
-    seen = labels.get(COLOUR)
-    return "blue" if seen == "blue" else "green" if seen == "green" else None

@@ -1,4 +1,8 @@
-"""Pods that live as long as a block: hardened as the namespace demands, and gone afterwards."""
+"""Pods that live as long as a block: hardened as the namespace demands, and gone afterwards.
+
+A run of the platform may make Jobs in the shop's namespace and remove no pod there, so inside the cluster each
+pod is that of a Job.
+"""
 
 from __future__ import annotations
 
@@ -82,32 +86,51 @@ def running(cluster: Cluster, wanted: Mapping[str, TemporaryPod]) -> Iterator[di
 
     Raises RolloutFailed for one that cannot start, DeadlineExceeded.
     """
+    kind = "jobs" if cluster.inside else "pods"
     made: dict[str, Object] = {}
     try:
         for key, each in wanted.items():
-            made[key] = cluster.create("pods", each.manifest(), each.namespace)
-        yield _started(cluster, made)
+            body = _job_of(each.manifest()) if cluster.inside else each.manifest()
+            made[key] = cluster.create(kind, body, each.namespace)
+        yield _started(cluster, kind, made)
     finally:
         with ThreadPoolExecutor(max_workers=4) as together:
-            list(together.map(lambda pod: _delete(cluster, pod), made.values()))
+            list(together.map(lambda it: _delete(cluster, kind, it), made.values()))
 
 
-def _started(cluster: Cluster, made: Mapping[str, Object]) -> dict[str, Object]:
+def _job_of(pod: Object) -> Object:
+    """A Job of that one pod. Its labels would be taken for those of a migration's Job, so it has few of its own."""
+    template = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": pod["spec"]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": pod["metadata"]["name"], "labels": dict(MANAGED)},
+        "spec": {"backoffLimit": 0, "ttlSecondsAfterFinished": LIFE_SECONDS, "template": template},
+    }
+
+
+def _started(cluster: Cluster, kind: str, made: Mapping[str, Object]) -> dict[str, Object]:
     deadline = time.monotonic() + START_SECONDS
     while True:
-        now = {key: _again(cluster, pod) for key, pod in made.items()}
-        if all(_runs(pod) for pod in now.values()):
-            return now
-        for pod in now.values():
+        now = {key: _pod_of(cluster, kind, it) for key, it in made.items()}
+        there = {key: pod for key, pod in now.items() if pod is not None}
+        if len(there) == len(now) and all(_runs(pod) for pod in there.values()):
+            return there
+        for pod in there.values():
             refuse_troubled_pods(cluster, pod["metadata"]["namespace"], [pod], "start a probe's pod")
         if time.monotonic() > deadline:
-            late = [pod["metadata"]["name"] for pod in now.values() if not _runs(pod)]
+            late = [key for key in now if key not in there or not _runs(there[key])]
             raise DeadlineExceeded("start the probes' pods", f"not running after {START_SECONDS:g} s: {late}")
         time.sleep(POLL_SECONDS)
 
 
-def _again(cluster: Cluster, pod: Object) -> Object:
-    return cluster.read("pods", pod["metadata"]["name"], pod["metadata"]["namespace"])
+def _pod_of(cluster: Cluster, kind: str, made: Object) -> Object | None:
+    """The pod as it is now; None while its Job has not made it."""
+    name, namespace = made["metadata"]["name"], made["metadata"]["namespace"]
+    if kind == "pods":
+        return cluster.read("pods", name, namespace)
+    found = cluster.list("pods", namespace, labels=f"batch.kubernetes.io/job-name={name}")
+    return found[0] if found else None
 
 
 def _runs(pod: Object) -> bool:
@@ -115,8 +138,10 @@ def _runs(pod: Object) -> bool:
     return bool(pod["status"].get("podIP")) and bool(statuses) and all("running" in each["state"] for each in statuses)
 
 
-def _delete(cluster: Cluster, pod: Object) -> None:
-    cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=0)
+def _delete(cluster: Cluster, kind: str, made: Object) -> None:
+    """A pod at once; a Job with its pod, whose own patience is none."""
+    grace = 0 if kind == "pods" else None
+    cluster.delete(kind, made["metadata"]["name"], made["metadata"]["namespace"], grace=grace)
 
 
 def _letters(count: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from ecom_platform.platforms.kubernetes.names import (
     SHOP_ACCESS,
     Names,
     names_of,
+    selector,
 )
 from ecom_platform.platforms.kubernetes.rollout import POLL_SECONDS
 from ecom_platform.spec import Shop
@@ -46,17 +49,41 @@ class Release:
 
     def ensure(self) -> bool:
         """Namespaces, Secrets and the release, as far as they are not there; True if it was installed now."""
-        hardened = bool(self.shop.kubernetes.values.get("hardened", True))
-        self._ensure_namespace(self.names.namespace, restricted=hardened)
-        self._ensure_namespace(self.names.platform_namespace, restricted=True)
+        self._ensure_surroundings()
+        if self._settled() is not None:
+            return False
+        self.helm.upgrade(self.chart, values.base(self.shop), description=self._digest)
+        return True
+
+    def refresh(self) -> bool:
+        """Upgrade to the spec's values and this chart, with every colour as it runs; True if there was anything new."""
+        running, state = self.values(), self._settled()
+        wanted = values.refreshed(self.shop, running)
+        same = state is not None and state.status == "deployed" and state.description == self._digest
+        if same and self.helm.values() == wanted:
+            return False
+        self.helm.upgrade(self.chart, wanted, description=self._digest)
+        return True
+
+    @cached_property
+    def _digest(self) -> str:
+        return f"chart {digest_of(self.chart)}"
+
+    def _ensure_surroundings(self) -> None:
+        ensure_namespace(self.cluster, self.names.namespace, RESTRICTED if self.hardened else {}, only_new=True)
+        ensure_namespace(self.cluster, self.names.platform_namespace, RESTRICTED)
         if self.shop.kubernetes.values.get("networkPolicies", {}).get("enabled", True):
             self._wall_platform()
         secrets.ensure(self.cluster, self.names, values.base(self.shop)["database"]["name"])
-        state = self._settled()
-        if state is not None:
-            return False
-        self.helm.upgrade(self.chart, values.base(self.shop))
-        return True
+
+    @property
+    def hardened(self) -> bool:
+        return bool(self.shop.kubernetes.values.get("hardened", True))
+
+    def guard(self) -> None:
+        """Let the namespace refuse what is not hardened: when every pod is, for the others could not start anew."""
+        if self.hardened:
+            ensure_namespace(self.cluster, self.names.namespace, RESTRICTED)
 
     def _wall_platform(self) -> None:
         """The least of the platform's walls, for where its own chart is not installed; policies add up."""
@@ -67,30 +94,21 @@ class Release:
     def change(self, wanted: Mapping[str, Any]) -> bool:
         """Upgrade to these values; nothing happens where they are in force already. True if it did."""
         state = self._settled()
-        if state is not None and state.status == "deployed" and self.helm.values() == wanted:
+        if state is not None and state.status == "deployed" and self.helm.values() == wanted == self.values():
             return False
-        self.helm.upgrade(self.chart, wanted)
+        self.helm.upgrade(self.chart, wanted, description=self._digest)
         return True
 
     def values(self) -> dict[str, Any]:
-        return self.helm.values()
+        """The newest revision's values, with tag, version and replicas of each colour as they run: releases from
+        inside the cluster change those past Helm.
+        """
+        labels = selector({"app.kubernetes.io/name": "shop", "app.kubernetes.io/instance": self.names.release})
+        found = self.cluster.list("deployments", self.names.namespace, labels=labels)
+        return values.as_running(self.helm.values(), {each["metadata"]["name"]: each for each in found})
 
     def _settled(self) -> ReleaseState | None:
-        """The state, after mending what an interrupted Helm left. Raises BusyError while one is at work."""
-        state = self.helm.state()
-        if state is None or not (state.status.startswith("pending") or state.status == "uninstalling"):
-            return state
-        age = (datetime.now(UTC) - state.updated).total_seconds()
-        if age < PENDING_SECONDS:
-            raise BusyError(
-                f"change the release {self.names.release}", f"it is {state.status} since {age:.0f} s", "Wait for it."
-            )
-        if state.status in ("pending-install", "uninstalling"):
-            self.remove()
-            return None
-        good = [each for each in self.helm.history() if each.status in ("deployed", "superseded")]
-        self.helm.rollback(max(each.revision for each in good))
-        return self.helm.state()
+        return settled(self.helm)
 
     def remove(self) -> None:
         """Uninstall. Volumes, Secrets and the namespace stay."""
@@ -112,19 +130,43 @@ class Release:
         labels = (found or {}).get("metadata", {}).get("labels") or {}
         return found is not None and MANAGED.items() <= labels.items()
 
-    def _ensure_namespace(self, name: str, *, restricted: bool) -> None:
-        """The namespace, made if it is not there; one that is there gets the pod-security labels."""
-        guard = RESTRICTED if restricted else {}
-        found = self.cluster.find("namespaces", name)
-        if found is None:
-            body: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            body["metadata"]["labels"] = {**MANAGED, **guard}
-            try:
-                self.cluster.create("namespaces", body)
-            except BusyError:
-                return  # somebody else made it meanwhile
-        elif not guard.items() <= (found["metadata"].get("labels") or {}).items():
-            self.cluster.patch("namespaces", name, {"metadata": {"labels": guard}})
+
+def settled(helm: Helm) -> ReleaseState | None:
+    """The release's state, after mending what an interrupted Helm left. Raises BusyError while one is at work."""
+    state = helm.state()
+    if state is None or not (state.status.startswith("pending") or state.status == "uninstalling"):
+        return state
+    age = (datetime.now(UTC) - state.updated).total_seconds()
+    if age < PENDING_SECONDS:
+        raise BusyError(f"change the release {helm.release}", f"it is {state.status} since {age:.0f} s", "Wait for it.")
+    if state.status in ("pending-install", "uninstalling"):
+        helm.uninstall(seconds=GONE_SECONDS)
+        return None
+    good = [each for each in helm.history() if each.status in ("deployed", "superseded")]
+    helm.rollback(max(each.revision for each in good))
+    return helm.state()
+
+
+def digest_of(chart: Path) -> str:
+    """Of every file of a chart, so that a changed chart is another upgrade."""
+    whole = hashlib.sha256()
+    for path in sorted(each for each in chart.rglob("*") if each.is_file()):
+        whole.update(f"{path.relative_to(chart)}\0".encode() + path.read_bytes() + b"\0")
+    return whole.hexdigest()[:12]
+
+
+def ensure_namespace(cluster: Cluster, name: str, labels: Mapping[str, str], *, only_new: bool = False) -> None:
+    """The namespace, made with the labels if it is not there; one that is there gets them, unless only_new."""
+    found = cluster.find("namespaces", name)
+    if found is None:
+        body: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        body["metadata"]["labels"] = {**MANAGED, **labels}
+        try:
+            cluster.create("namespaces", body)
+        except BusyError:
+            return  # somebody else made it meanwhile
+    elif not only_new and not labels.items() <= (found["metadata"].get("labels") or {}).items():
+        cluster.patch("namespaces", name, {"metadata": {"labels": dict(labels)}})
 
 
 def platform_policies(names: Names) -> list[Object]:

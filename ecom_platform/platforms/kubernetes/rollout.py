@@ -18,6 +18,9 @@ LOG_LINES = 15
 UNSCHEDULABLE_SECONDS = 3.0
 """A pod may be unschedulable for a moment while another one leaves; a place that is missing stays missing."""
 
+VOLUME_SECONDS = 60.0
+"""A new volume is made by a controller, and its pod has no place until then."""
+
 REFUSED_SECONDS = 5.0
 """A pod may be refused for a moment: by a limit that the same upgrade lifts, or a quota that one that leaves still
 fills. The controller tries ten times within this time."""
@@ -115,6 +118,19 @@ def refuse_troubled_pods(cluster: Cluster, namespace: str, pods: Iterable[Object
             raise RolloutFailed(tried, f"pod {name}: {why}{ending}", _NEXT)
 
 
+def wait_for_pod(cluster: Cluster, namespace: str, labels: str, *, seconds: float, tried: str) -> None:
+    """Until one pod with these labels is ready. Raises RolloutFailed at once, DeadlineExceeded."""
+    deadline = time.monotonic() + seconds
+    while True:
+        pods = cluster.list("pods", namespace, labels=labels)
+        if any(ready(each) for each in pods):
+            return
+        refuse_troubled_pods(cluster, namespace, pods, tried)
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(tried, f"not ready after {seconds:g} s")
+        time.sleep(POLL_SECONDS)
+
+
 def last_log(cluster: Cluster, namespace: str, pod: str, container: str) -> str:
     """The end of the log of the newest run of a container that wrote one."""
     now = cluster.logs(pod, namespace, lines=LOG_LINES, container=container)
@@ -132,8 +148,11 @@ def trouble_of(pod: Object) -> tuple[str, str] | None:
             return each["name"], f"{waiting['reason']}{cause}: {waiting.get('message', '')}"
     for condition in status.get("conditions") or ():
         unplaced = condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable"
-        if unplaced and condition["status"] == "False" and _age(condition) > UNSCHEDULABLE_SECONDS:
-            return "", f"Unschedulable: {condition.get('message')}"
+        if unplaced and condition["status"] == "False":
+            why = str(condition.get("message"))
+            patience = VOLUME_SECONDS if "unbound immediate PersistentVolumeClaims" in why else UNSCHEDULABLE_SECONDS
+            if _age(condition) > patience:
+                return "", f"Unschedulable: {why}"
     return None
 
 

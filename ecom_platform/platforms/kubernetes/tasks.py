@@ -31,6 +31,11 @@ def newest_migration(cluster: Cluster, names: Names) -> Object:
     return max(own, key=lambda each: int(each["metadata"]["name"].split("-")[1]))
 
 
+def migration_image(cluster: Cluster, names: Names) -> str:
+    """The image of the newest migration."""
+    return str(newest_migration(cluster, names)["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
 def run_task(cluster: Cluster, names: Names, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
     """Run the command once the newest migration is over, and take its Job away.
 

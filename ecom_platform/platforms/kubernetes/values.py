@@ -12,6 +12,11 @@ from ecom_platform.spec import DatabaseReference, Service, ServiceReference, Sho
 
 Values = dict[str, Any]
 
+_OF_CHART = frozenset(
+    ["HOST", "PORT", "VERSION", "COLOUR", "INSTANCE", "XDG_CACHE_HOME", "DATABASE_URL_FILE", "MEDIA_DIR", "BACKEND"]
+)
+"""Variables that the chart gives every instance."""
+
 COMPONENTS = ("backend", "frontend")
 """What the chart has Deployments for."""
 
@@ -32,8 +37,61 @@ def base(shop: Shop) -> Values:
     }
     for service in shop.services:
         values = merged(values, _of_service(service, "blue"))
-        values[service.name]["colours"]["green"] = _colour(service, enabled=False)
+        values[service.name]["colours"]["green"] = _absent(shop, service)
     return merged(values, shop.kubernetes.values)
+
+
+def _absent(shop: Shop, service: Service) -> Values:
+    """A colour that does not run. Where pods operate the shop it is parked: they may change a Deployment, and not
+    make one.
+    """
+    if shop.kubernetes.platform_image:
+        return {**_colour(service, enabled=True), "replicas": 0}
+    return _colour(service, enabled=False)
+
+
+def refreshed(shop: Shop, running: Mapping[str, Any]) -> Values:
+    """The spec's values with every colour and the migration as they run: an upgrade that changes no version."""
+    values = base(shop)
+    for name in (each for each in COMPONENTS if each in running):
+        values[name]["colours"] = _parked(shop, name, running[name]["colours"])
+    return merged(values, {"migration": running.get("migration") or {}})
+
+
+def _parked(shop: Shop, name: str, colours: Mapping[str, Any]) -> Values:
+    """The colours as they run; one that is absent becomes what an absent one is in this spec."""
+    absent = _absent(shop, shop.service(name))
+    return {colour: dict(it) if it.get("enabled") else {**absent} for colour, it in colours.items()}
+
+
+def as_running(values: Mapping[str, Any], deployments: Mapping[str, Mapping[str, Any]]) -> Values:
+    """Values with what a version brings along as each colour's Deployment has it. deployments: by name."""
+    seen: Values = dict(values)
+    for name in (each for each in COMPONENTS if each in values):
+        colours = dict(values[name].get("colours", {}))
+        for colour, it in colours.items():
+            found = deployments.get(f"{name}-{colour}")
+            if found is not None and it.get("enabled"):
+                colours[colour] = {**it, **_of_deployment(found, values[name].get("environment") or {})}
+        seen[name] = {**values[name], "colours": colours}
+    return seen
+
+
+def _of_deployment(deployment: Mapping[str, Any], common: Mapping[str, str]) -> Values:
+    """common: settings of both colours."""
+    template = deployment["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    repository, _, tag = container["image"].rpartition(":")
+    plain = {each["name"]: each.get("value", "") for each in container.get("env") or () if "valueFrom" not in each}
+    own = {name: it for name, it in plain.items() if name not in _OF_CHART and common.get(name) != it}
+    return {
+        "enabled": True,
+        "version": template["metadata"]["labels"]["app.kubernetes.io/version"],
+        "repository": repository,
+        "tag": tag,
+        "environment": own,
+        "replicas": deployment["spec"].get("replicas", 1),
+    }
 
 
 def with_colour(shop: Shop, running: Mapping[str, Any], service: Service, colour: Colour) -> Values:
@@ -69,8 +127,9 @@ def _of_service(service: Service, colour: Colour) -> Values:
     return own | ({"migration": {"tag": tag}} if uses_database(service) else {})
 
 
-def without_colour(values: Mapping[str, Any], service: Service, colour: Colour) -> Values:
-    return merged(values, {service.name: {"colours": {colour: {"enabled": False}}}})
+def without_colour(shop: Shop, values: Mapping[str, Any], service: Service, colour: Colour) -> Values:
+    gone = {"replicas": 0} if shop.kubernetes.platform_image else {"enabled": False}
+    return merged(values, {service.name: {"colours": {colour: gone}}})
 
 
 def _colour(service: Service, *, enabled: bool) -> Values:
@@ -81,7 +140,7 @@ def _colour(service: Service, *, enabled: bool) -> Values:
         "version": service.version,
         "repository": repository,
         "tag": tag,
-        "environment": _settings(service),
+        "environment": settings(service),
         "replicas": service.replicas,
     }
 
@@ -100,16 +159,19 @@ def image(service: Service) -> tuple[str, str]:
         )
     if not service.image:
         raise ConfigurationError(f"deploy {service.name} to Kubernetes", "it has no image", "Give it `image`.")
-    folder, slash, last = service.image.rpartition("/")
-    name, colon, tag = last.partition(":")
-    if "@" in last or tag == "latest":
-        raise ConfigurationError(
-            f"deploy {service.name} to Kubernetes", f"its image is {service.image}", "Give it a tag of its own."
-        )
-    return f"{folder}{slash}{name}", tag if colon else service.version
+    return split_image(service.image, service.name, default_tag=service.version)
 
 
-def _settings(service: Service) -> dict[str, str]:
+def split_image(name: str, of: str, *, default_tag: str = "") -> tuple[str, str]:
+    """Repository and tag. Raises ConfigurationError for a digest, for `latest`, and for no tag and no default."""
+    folder, slash, last = name.rpartition("/")
+    repository, colon, tag = last.partition(":")
+    if "@" in last or tag == "latest" or not (tag or default_tag):
+        raise ConfigurationError(f"deploy {of} to Kubernetes", f"its image is {name}", "Give it a tag of its own.")
+    return f"{folder}{slash}{repository}", tag if colon else default_tag
+
+
+def settings(service: Service) -> dict[str, str]:
     """Plain settings. Raises ConfigurationError for a reference that the chart does not make."""
     plain: dict[str, str] = {}
     for name, value in service.environment.items():

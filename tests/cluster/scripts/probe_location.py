@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 FACTS = Path(__file__).with_name("facts.sh")
+STARTED = time.monotonic()
 IDENTITY = Path("/run/secrets/ecom/identity")
 GIVE_IDENTITY: dict[str, Any] = {
     "pod_spec_config": {"volumes": [{"name": "identity", "secret": {"secret_name": "ecom-identity"}}]},
@@ -33,6 +35,23 @@ def inside() -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"seen": dg.MetadataValue.text(json.dumps(seen))})
 
 
+@dg.asset
+def endures(context: dg.AssetExecutionContext) -> None:
+    """Works for a minute; as the second attempt of a run it is done at once."""
+    context.log.info("at work")
+    while "dagster/parent_run_id" not in context.run.tags and time.monotonic() < STARTED + 60:
+        time.sleep(0.1)
+
+
+@dg.asset
+def hungry(context: dg.AssetExecutionContext) -> None:
+    """Takes memory until there is no more."""
+    context.log.info("at work")
+    taken = []
+    while True:
+        taken.append(b"x" * 10_000_000)
+
+
 @dg.asset(pool="one_at_a_time")
 def fails() -> None:
     raise dg.Failure("this run fails on purpose", allow_retries=False)
@@ -51,9 +70,17 @@ restore = dg.define_asset_job(
     tags={"dagster-k8s/config": GIVE_IDENTITY, "probe/identity": "yes"},
 )
 failing = dg.define_asset_job("failing", selection=dg.AssetSelection.assets(fails))
+enduring = dg.define_asset_job(
+    "enduring", selection=dg.AssetSelection.assets(endures), tags={"dagster/max_retries": "1"}
+)
+starving = dg.define_asset_job(
+    "starving",
+    selection=dg.AssetSelection.assets(hungry),
+    tags={"dagster-k8s/config": {"container_config": {"resources": {"limits": {"cpu": "1", "memory": "600Mi"}}}}},
+)
 defs = dg.Definitions(
-    assets=[inside, fails],
+    assets=[inside, fails, endures, hungry],
     asset_checks=[the_identity_is_there_only_for_restores],
-    jobs=[dump, restore, failing],
+    jobs=[dump, restore, failing, enduring, starving],
     executor=dg.in_process_executor,
 )

@@ -134,7 +134,7 @@ lifecycle:
 
 {{/* The part of a Deployment's spec before its pods. */}}
 {{- define "shop.rollout" -}}
-{{- if not .service.autoscaling.enabled }}
+{{- if or (not .service.autoscaling.enabled) (eq (int .of.replicas) 0) }}
 replicas: {{ .of.replicas }}
 {{- end }}
 revisionHistoryLimit: 3
