@@ -29,7 +29,8 @@ _USER = (
     " AND ext.objid = {oid} AND ext.deptype = 'e'))"
 )
 _MINE = "({persistence} <> 't' AND {schema} <> 'information_schema' AND {schema} !~ '^pg_')"
-_OPTIONS = "(SELECT jsonb_agg(option_ ORDER BY option_) FROM unnest({array}) option_)"
+# 17.12 marks each column with the log position of its last change, which no dump keeps: pg_attver=29307808.
+_OPTIONS = "(SELECT jsonb_agg(option_ ORDER BY option_) FROM unnest({array}) option_ WHERE option_ !~ '^pg_attver=')"
 _ACL = """(SELECT jsonb_agg(line ORDER BY line) FROM (
     SELECT jsonb_build_array(CASE g_.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g_.grantee) END,
         CASE WHEN array_agg(g_.privilege_type ORDER BY g_.privilege_type) = (

@@ -223,3 +223,16 @@ def test_definitions_are_told_by_hash_alone(everything: DatabaseAccess) -> None:
     text = read_fingerprint(everything).model_dump_json()
     assert "secret" not in text
     assert "amount * rate" not in text
+
+
+def test_what_the_server_itself_notes_about_a_column_is_no_definition(session: Connection) -> None:
+    """PostgreSQL 17.12 writes the log position of a column's last change where its options are."""
+    column = "'shop.products'::regclass AND attname = 'id'"
+    with session.transaction(force_rollback=True):
+        before = definitions(session)
+        session.execute("SET LOCAL allow_system_table_mods = on")
+        change = f"UPDATE pg_attribute SET attoptions = %s::text[] WHERE attrelid = {column}"
+        session.execute(change.encode(), ["{pg_attver=29307808}"])
+        assert definitions(session) == before
+        session.execute(change.encode(), ["{n_distinct=7}"])
+        assert definitions(session) != before
