@@ -118,6 +118,7 @@ def launching(cluster: Cluster, platform: Release) -> Iterator[DagsterApi]:
         "runs.startTimeoutSeconds=30",
         "runs.resources.requests.cpu=50m",
     )
+    newest = json.loads(cluster.helm("history", platform.name, "-n", platform.namespace, "-o", "json").stdout)[-1]
     cluster.install(platform.chart, platform.name, platform.namespace, sets)
     with cluster.forward(platform.namespace, "service/webserver", 80) as where:
         api = DagsterApi(where)
@@ -129,7 +130,10 @@ def launching(cluster: Cluster, platform: Release) -> Iterator[DagsterApi]:
 
         eventually("the tests' code location is loaded", loaded, 60)
         yield api
-    cluster.install(platform.chart, platform.name, platform.namespace, platform.sets)
+    back = ("rollback", platform.name, str(newest["revision"]), "-n", platform.namespace, "--wait", "--timeout", "5m")
+    cluster.helm(*back)
+    arguments = cluster.get("deployment/webserver", platform.namespace)["spec"]["template"]["spec"]["containers"][0]
+    assert "--read-only" in arguments["args"]
 
 
 def job_ended(cluster: Cluster, platform: Release, run: str, how: str) -> bool | None:

@@ -72,13 +72,17 @@ class Release:
     def _ensure_surroundings(self) -> None:
         ensure_namespace(self.cluster, self.names.namespace, RESTRICTED if self.hardened else {}, only_new=True)
         ensure_namespace(self.cluster, self.names.platform_namespace, RESTRICTED)
-        if self.shop.kubernetes.values.get("networkPolicies", {}).get("enabled", True):
+        if self.walled:
             self._wall_platform()
         secrets.ensure(self.cluster, self.names, values.base(self.shop)["database"]["name"])
 
     @property
     def hardened(self) -> bool:
         return bool(self.shop.kubernetes.values.get("hardened", True))
+
+    @property
+    def walled(self) -> bool:
+        return bool(self.shop.kubernetes.values.get("networkPolicies", {}).get("enabled", True))
 
     def guard(self) -> None:
         """Let the namespace refuse what is not hardened: when every pod is, for the others could not start anew."""
