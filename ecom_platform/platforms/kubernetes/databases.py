@@ -23,11 +23,11 @@ from ecom_platform.verdicts import Verdict
 class Databases(Life):
     """The half of the platform that holds data."""
 
-    def store(self, name: str) -> StoreAccess:
+    def store(self, name: str, *, removing: bool = False) -> StoreAccess:
         store = self.shop.stores.get(name)
         if store is not None and store.managed and self.operated_inside:
-            return self.installation.store(name)
-        return super().store(name)
+            return self.installation.store(name, removing=removing)
+        return super().store(name, removing=removing)
 
     def documents(self) -> Mapping[str, object]:
         """Objects of the shop's namespaces and the release, without run-time state and secret values."""

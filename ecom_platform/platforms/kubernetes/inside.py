@@ -78,7 +78,8 @@ def _store(name: str, store: Store) -> Store:
         for field in ("access_key", "secret_key")
         if getattr(store, field) is not None
     }
-    return store.model_copy(update=keys)
+    # What removes stays with the operator.
+    return store.model_copy(update={**keys, "removing_access_key": None, "removing_secret_key": None})
 
 
 def _encryption(shop: Shop, recipients: Sequence[str]) -> Encryption:

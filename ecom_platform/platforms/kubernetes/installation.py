@@ -9,7 +9,7 @@ from functools import cached_property
 from ecom_platform.clients.buckets import Buckets
 from ecom_platform.clients.helm import Helm
 from ecom_platform.clients.kubernetes_api import Cluster
-from ecom_platform.errors import DeadlineExceeded
+from ecom_platform.errors import ConfigurationError, DeadlineExceeded
 from ecom_platform.platforms.kubernetes import inside, platform_secrets, rollout
 from ecom_platform.platforms.kubernetes.names import (
     COMPONENT,
@@ -26,13 +26,13 @@ from ecom_platform.platforms.kubernetes.names import (
 from ecom_platform.platforms.kubernetes.platform_values import platform_values
 from ecom_platform.platforms.kubernetes.reach import Reach
 from ecom_platform.platforms.kubernetes.release import GONE_SECONDS, digest_of, settled
-from ecom_platform.platforms.local.seaweedfs import bucket_name
+from ecom_platform.platforms.local.seaweedfs import ADDER, bucket_name
 from ecom_platform.platforms.protocol import StoreAccess
 from ecom_platform.platforms.run_secrets import Use
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import Shop
 
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 """Dagster's processes import for a dozen seconds each, after their database and perhaps a pull of the image."""
 
 RUNS = selector({"app.kubernetes.io/name": "dagster"})
@@ -93,7 +93,7 @@ class Installation:
 
     def _make_buckets(self) -> None:
         """Ready is not yet writable: its status page answers seconds before it takes the first object."""
-        buckets = Buckets(self.store("any"))
+        buckets = Buckets(self.store("any", removing=True))
         deadline = time.monotonic() + START_SECONDS
         try:
             while not buckets.takes_writes():
@@ -102,19 +102,27 @@ class Installation:
                 time.sleep(rollout.POLL_SECONDS)
             for name, store in self.shop.stores.items():
                 if store.managed:
-                    buckets.ensure(bucket_name(self.shop, name), store.object_lock)
+                    bucket = bucket_name(self.shop, name)
+                    buckets.ensure(bucket, store.object_lock)
+                    buckets.only_adds(bucket, ADDER)
         finally:
             buckets.close()
 
-    def store(self, name: str) -> StoreAccess:
-        """A managed store, by the chart's S3 server."""
+    def store(self, name: str, *, removing: bool) -> StoreAccess:
+        """A managed store, by the chart's S3 server. Raises ConfigurationError in a pod that wants to remove."""
+        if self.cluster.inside and removing:
+            raise ConfigurationError(
+                f"remove from the store {name}",
+                "pods of runs can only add",
+                "Apply retention from the operator's side.",
+            )
         if self.cluster.inside:
             access, secret = (
                 resolve(inside.mounted("stores", each), f"the store {name}")
                 for each in (platform_secrets.ACCESS_KEY, platform_secrets.SECRET_KEY)
             )
         else:
-            access, secret = platform_secrets.managed_keys(self.cluster, self.names)
+            access, secret = platform_secrets.managed_keys(self.cluster, self.names, removing=removing)
         endpoint = f"http://{self.reach.service(SEAWEEDFS, S3_PORT, S3_PORT)}"
         return StoreAccess(name, f"s3://{bucket_name(self.shop, name)}", endpoint, access_key=access, secret_key=secret)
 

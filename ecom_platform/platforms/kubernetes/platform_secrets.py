@@ -22,13 +22,15 @@ from ecom_platform.platforms.kubernetes.inside import (
 )
 from ecom_platform.platforms.kubernetes.names import MANAGED, Names
 from ecom_platform.platforms.kubernetes.platform_values import DATABASE_KEY, DATABASE_SECRET, SEAWEEDFS_SECRET
+from ecom_platform.platforms.local.seaweedfs import ADDER
 from ecom_platform.platforms.local.secrets import kept, password
 from ecom_platform.platforms.run_secrets import SECRETS, Use
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import Shop
 
+REMOVER = "ecom"
 ACCESS_KEY, SECRET_KEY = "managed-access-key", "managed-secret-key"
-"""Of the chart's own S3 server, in the Secret of the stores."""
+"""Of the chart's own S3 server, in the Secret of the stores; they can add and not remove."""
 
 
 def ensure(cluster: Cluster, names: Names, shop: Shop, own: Mapping[Use, Mapping[str, str]]) -> None:
@@ -57,19 +59,24 @@ def _role_passwords(cluster: Cluster, names: Names, shop: Shop) -> dict[str, str
 
 
 def _seaweedfs_keys(cluster: Cluster, names: Names) -> dict[str, str]:
-    """The S3 server's own key, made once with its configuration."""
-    content = _once(cluster, names, SEAWEEDFS_SECRET, _seaweedfs)
-    (identity,) = json.loads(content["s3.json"])["identities"]
-    (pair,) = identity["credentials"]
-    return {ACCESS_KEY: pair["accessKey"], SECRET_KEY: pair["secretKey"]}
+    """Of the S3 server's own keys, made once with its configuration, those that add and do not remove."""
+    _once(cluster, names, SEAWEEDFS_SECRET, _seaweedfs)
+    return dict(zip((ACCESS_KEY, SECRET_KEY), managed_keys(cluster, names, removing=False), strict=True))
 
 
 def _seaweedfs() -> dict[str, str]:
-    pair = {"accessKey": f"ecom{password()[:16]}", "secretKey": password()}
-    identity = {"name": "ecom", "credentials": [pair], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+    every = ["Read", "Write", "List", "Tagging"]
+    identities = [
+        {
+            "name": name,
+            "credentials": [{"accessKey": f"ecom{password()[:16]}", "secretKey": password()}],
+            "actions": actions,
+        }
+        for name, actions in ((REMOVER, ["Admin", *every]), (ADDER, every))
+    ]
     tokens = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
     security = "".join(f'[{each}]\nkey = "{password()}"\n' for each in tokens)
-    return {"s3.json": json.dumps({"identities": [identity]}), "security.toml": security}
+    return {"s3.json": json.dumps({"identities": identities}), "security.toml": security}
 
 
 def kept_alike(path: Path, cluster: Cluster, names: Names, use: Use, key: str) -> None:
@@ -93,12 +100,18 @@ def read(cluster: Cluster, names: Names, name: str) -> dict[str, str]:
     return {key: base64.b64decode(each).decode() for key, each in ((found or {}).get("data") or {}).items()}
 
 
-def managed_keys(cluster: Cluster, names: Names) -> tuple[str, str]:
-    """Access key and secret key of the chart's S3 server. Raises MissingError before they were made."""
-    content = read(cluster, names, SECRETS["stores"])
-    if ACCESS_KEY not in content:
+def managed_keys(cluster: Cluster, names: Names, *, removing: bool) -> tuple[str, str]:
+    """Access key and secret key of the chart's S3 server: of who makes buckets and removes, or of who only adds.
+
+    Raises MissingError before they were made.
+    """
+    content = read(cluster, names, SEAWEEDFS_SECRET)
+    if not content:
         raise MissingError("read the keys of the managed store", "they are not there", "Run `ecom up`.")
-    return content[ACCESS_KEY], content[SECRET_KEY]
+    wanted = REMOVER if removing else ADDER
+    identity = next(each for each in json.loads(content["s3.json"])["identities"] if each["name"] == wanted)
+    (pair,) = identity["credentials"]
+    return pair["accessKey"], pair["secretKey"]
 
 
 def _once(cluster: Cluster, names: Names, name: str, make: Callable[[], dict[str, str]]) -> dict[str, str]:

@@ -105,3 +105,10 @@ ecom/spec: {{ toJson .Values.spec | sha256sum }}
 {{- define "platform.watchesRelease" -}}
 {{- if and .Values.metrics.enabled (ne .Values.shop.access "none") (not (has "releases" (.Values.spec.leave_out | default list))) }}yes{{ end -}}
 {{- end }}
+
+{{/* A command that succeeds when a heartbeat of the daemon is younger than a time, in seconds since 1970. */}}
+{{- define "platform.heartbeat" -}}
+{{- $query := "SELECT CASE WHEN extract(epoch FROM max(timestamp) AT TIME ZONE 'UTC') > :since THEN 'beats' END FROM daemon_heartbeats" -}}
+{{- $psql := printf "echo \"%s\" | PGPASSWORD=$DAGSTER_PG_PASSWORD PGCONNECT_TIMEOUT=5 psql --no-psqlrc -At --set=since=%s --host=%s --port=%s --username=%s --dbname=%s | grep -q beats" $query .since (include "platform.databaseHost" .root) (include "platform.databasePort" .root) .root.Values.database.role .root.Values.database.name -}}
+{{- list "sh" "-c" $psql | toJson -}}
+{{- end }}
