@@ -89,7 +89,7 @@ def facts_of(shop: Shop, platform: Platform, instance: dg.DagsterInstance, setti
     schedules = {
         each.name: instance_facts.Schedule(str(each.cron_schedule), each.job_name) for each in repository.schedule_defs
     }
-    sensors = [each.name for each in repository.sensor_defs]
+    sensors = {each.name: float(each.minimum_interval_seconds or 30) for each in repository.sensor_defs}
     jobs = [each for each in repository.job_names if not each.startswith("__")]
     periods = backup_periods(shop)
     released = bool(stage_assets(shop).get("releases"))
@@ -100,7 +100,7 @@ def facts_of(shop: Shop, platform: Platform, instance: dg.DagsterInstance, setti
         Reader("checks", lambda: instance_facts.check_samples(instance, shop, assets)),
         Reader("recoveries", lambda: instance_facts.recovery_samples(instance, shop, assets)),
         Reader("runs", lambda: instance_facts.run_samples(instance, shop, jobs)),
-        Reader("daemons", lambda: instance_facts.daemon_samples(instance, shop)),
+        Reader("daemons", lambda: instance_facts.daemon_samples(instance, shop, time.time())),
         Reader("schedules", lambda: instance_facts.schedule_samples(instance, shop, schedules, datetime.now(UTC))),
         Reader("sensors", lambda: instance_facts.sensor_samples(instance, shop, sensors)),
         *([Reader("release", lambda: _release(shop, platform))] if released else []),

@@ -17,6 +17,9 @@ from ecom_platform.monitoring.samples import Sample
 from ecom_platform.spec import Shop
 from ecom_platform.verdicts import Outcome
 
+HEARTBEAT_SECONDS = 300.0
+"""Heartbeats come every 30 s; a daemon with much to do on a busy machine lets some out."""
+
 DRILL_FIGURES = ("rto_seconds", "rto_budget_seconds", "rpo_seconds", "orders_lost")
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _ON = (InstigatorStatus.RUNNING, InstigatorStatus.DECLARED_IN_CODE)
@@ -100,10 +103,13 @@ def run_samples(instance: dg.DagsterInstance, shop: Shop, jobs: Sequence[str]) -
             yield Sample("ecom_job_last_run_timestamp_seconds", found[0].end_time, labels)
 
 
-def daemon_samples(instance: dg.DagsterInstance, shop: Shop) -> Iterator[Sample]:
+def daemon_samples(instance: dg.DagsterInstance, shop: Shop, now: float) -> Iterator[Sample]:
+    """now: Unix seconds. Dagster itself calls a daemon well for half an hour after its last heartbeat."""
     for name, status in sorted(instance.get_daemon_statuses().items()):
         if status.required:
-            yield Sample("ecom_daemon_healthy", bool(status.healthy), {"shop": shop.shop, "daemon": name.lower()})
+            last = status.last_heartbeat.timestamp if status.last_heartbeat else 0.0
+            well = bool(status.healthy) and now - last < HEARTBEAT_SECONDS
+            yield Sample("ecom_daemon_healthy", well, {"shop": shop.shop, "daemon": name.lower()})
 
 
 @dataclass(frozen=True)
@@ -129,10 +135,12 @@ def schedule_samples(
         yield from _tick_samples(instance, state, "schedule", labels, at_least=max([since, *made_up]))
 
 
-def sensor_samples(instance: dg.DagsterInstance, shop: Shop, sensors: Sequence[str]) -> Iterator[Sample]:
-    """Of the sensors that are on."""
-    for name, state in _states(instance, sensors).items():
-        yield from _tick_samples(instance, state, "sensor", {"shop": shop.shop, "sensor": name})
+def sensor_samples(instance: dg.DagsterInstance, shop: Shop, intervals: Mapping[str, float]) -> Iterator[Sample]:
+    """Of the sensors that are on. intervals: seconds between two ticks, by sensor."""
+    for name, state in _states(instance, intervals).items():
+        labels = {"shop": shop.shop, "sensor": name}
+        yield Sample("ecom_sensor_interval_seconds", intervals[name], labels)
+        yield from _tick_samples(instance, state, "sensor", labels)
 
 
 def _states(instance: dg.DagsterInstance, names: Collection[str]) -> dict[str, InstigatorState]:

@@ -15,7 +15,7 @@ Unit = Literal["seconds", "share", ""]
 SCHEDULE_GRACE = timedelta(minutes=10)
 """A tick comes within a minute; a daemon that was restarted just then needs some more."""
 SENSOR_SILENCE = timedelta(minutes=5)
-"""Sensors tick every few seconds; one that waits for a slow evaluation, within a minute."""
+"""Beyond a sensor's own interval; one that waits for a slow evaluation ticks within a minute."""
 
 _SOURCE = ("shop", "source")
 _RPO = Metric("ecom_backup_rpo_seconds")
@@ -136,7 +136,8 @@ def _automation_alerts() -> tuple[Alert, ...]:
         ),
         _alert(
             "SensorDead",
-            Compared(Metric("ecom_sensor_tick_timestamp_seconds"), ">", SENSOR_SILENCE.total_seconds(), of="age"),
+            Compared(Metric("ecom_sensor_tick_timestamp_seconds"), ">", Metric("ecom_sensor_interval_seconds"),
+                     of="age", on=("shop", "sensor"), plus=SENSOR_SILENCE.total_seconds()),
             1, "critical", "A sensor does not tick", "The sensor {sensor} ticked {value} ago.", unit="seconds",
         ),
         _alert(

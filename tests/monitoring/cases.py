@@ -78,6 +78,12 @@ def schedule(due: float, tick: float) -> Series:
     )
 
 
+def sensor(tick: float) -> Series:
+    return one("ecom_sensor_tick_timestamp_seconds", 'sensor="n"', tick) | one(
+        "ecom_sensor_interval_seconds", 'sensor="n"', 60
+    )
+
+
 def release(since: float, *, going: bool) -> Series:
     found = one("ecom_release_since_timestamp_seconds", "", since) | one("ecom_release_in_progress", "", going)
     return found | one("ecom_release_dwell_seconds", "", 300)
@@ -149,9 +155,8 @@ CASES: dict[str, Case] = {
     "DrillFailed": Case(check("failed") | check("passed", "drills"), check("inconclusive", "drills")),
     "ScheduleMissed": Case(schedule(1800, 1770) | schedule(1800, 1801), schedule(900, 600)),
     "ScheduleTickFailed": Case(one("ecom_schedule_tick_failed", "", 0), one("ecom_schedule_tick_failed", "", 1)),
-    "SensorDead": Case(
-        one("ecom_sensor_tick_timestamp_seconds", "", 1510), one("ecom_sensor_tick_timestamp_seconds", "", 1400)
-    ),
+    # At 1800 s: five minutes of silence beyond the sensor's own interval of a minute.
+    "SensorDead": Case(sensor(1450), sensor(1360)),
     "SensorFailed": Case(one("ecom_sensor_tick_failed", "", 0), one("ecom_sensor_tick_failed", "", 1)),
     "DaemonDead": Case(one("ecom_daemon_healthy", "", 1), one("ecom_daemon_healthy", "", 0)),
     "FactsNotRead": Case(READ, BLIND),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+from dagster._daemon.types import DaemonHeartbeat
 
-from ecom_platform.instance_facts import recovery_samples
+from ecom_platform.instance_facts import HEARTBEAT_SECONDS, daemon_samples, recovery_samples
 from ecom_platform.monitoring.released import release_samples
 from ecom_platform.monitoring.samples import Sample
 from ecom_platform.release.machine import Release
@@ -71,3 +74,14 @@ def test_a_release_under_way_is_told_since_its_newest_line() -> None:
     assert found["ecom_release_in_progress"] == 1
     assert found["ecom_release_state forward"] == 1
     assert found["ecom_release_since_timestamp_seconds"] == (NOW + timedelta(minutes=5)).timestamp()
+
+
+def test_a_daemon_is_dead_minutes_after_its_last_heartbeat_and_not_half_an_hour(tmp_path: Path) -> None:
+    now = time.time()
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for name, age in (("SENSOR", HEARTBEAT_SECONDS - 30), ("SCHEDULER", HEARTBEAT_SECONDS + 30)):
+            instance.add_daemon_heartbeat(DaemonHeartbeat(now - age, name, "id", []))
+        found = values(list(daemon_samples(instance, Shop(shop="s"), now)))
+    assert found["ecom_daemon_healthy sensor"] == 1
+    assert found["ecom_daemon_healthy scheduler"] == 0
+    assert found["ecom_daemon_healthy asset"] == 0, "one that never sent any"
