@@ -403,7 +403,8 @@ class Kubernetes(_Part):
     values: for the shop's chart, beside those that follow from the services.
     platform_image: of the platform's own pods; with it the shop is operated from inside the cluster, by the
     platform's chart, else by the operator's machine. platform_values: for that chart. inside: set by the
-    platform in the spec of its own pods.
+    platform in the spec of its own pods. scratch_namespaces: whether a verification may make one, to offer it
+    the restored configuration.
     """
 
     context: str = ""
@@ -413,6 +414,7 @@ class Kubernetes(_Part):
     chart: str = ""
     values: dict[str, Any] = {}
     probe_image: str = "python:3.13-slim"
+    scratch_namespaces: bool = True
     velero: Velero | None = None
     platform_image: str = ""
     platform_release: Name = "platform"

@@ -80,7 +80,8 @@ def checks(shop: Shop, source: str) -> dict[str, str]:
     if source == set_members.SOURCE:
         return _COMPLETE
     if source == configuration.SOURCE:
-        return _CONFIGURATION | (_ACCEPTED if shop.platform == "kubernetes" else {})
+        asked = shop.platform == "kubernetes" and shop.kubernetes.scratch_namespaces
+        return _CONFIGURATION | (_ACCEPTED if asked else {})
     return _TREE
 
 

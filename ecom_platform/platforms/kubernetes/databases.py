@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecom_platform.clients.commands import Completed
-from ecom_platform.errors import MissingError
+from ecom_platform.errors import MissingError, PreflightError
 from ecom_platform.platforms import replacement
 from ecom_platform.platforms.kubernetes import inside, objects, scratch, secrets, tasks
 from ecom_platform.platforms.kubernetes.life import Life
@@ -32,14 +32,20 @@ class Databases(Life):
     def documents(self) -> Mapping[str, object]:
         """Objects of the shop's namespaces and the release, without run-time state and secret values."""
         found = objects.documents(self.cluster, self._namespaces())
-        state = self.release.state()
+        where = f"helm/{self.names.namespace}"
+        try:
+            state = self.release.state()
+        except PreflightError as error:  # no Helm here, as in the pod of a run
+            return {**found, f"{where}/not-read.json": {"releases": error.seen}}
         if state is not None:
             release = {"revision": state.revision, "chart": self.release.chart.name, "values": self.release.values()}
-            found[f"helm/{self.names.namespace}/{self.names.release}.json"] = release
+            found[f"{where}/{self.names.release}.json"] = release
         return found
 
     def judge_documents(self, folder: Path) -> list[Verdict]:
         """Offers every restored object to the API server in a scratch namespace, gone afterwards."""
+        if not self.shop.kubernetes.scratch_namespaces:
+            return []
         return [scratch.rehearsed(self.cluster, objects.restored(folder))]
 
     def secret_values(self) -> Mapping[str, bytes]:

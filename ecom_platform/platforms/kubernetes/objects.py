@@ -56,17 +56,32 @@ _PUBLIC_KEYS = ("user", "username", "host", "port", "database", "dbname", "ca.cr
 
 
 def documents(cluster: Cluster, namespaces: Sequence[str]) -> dict[str, object]:
-    """By path kubernetes/NAMESPACE/KIND/NAME.json."""
+    """By path kubernetes/NAMESPACE/KIND/NAME.json.
+
+    What this account may not read is said in kubernetes/NAMESPACE/not-read.json.
+    Raises ConfigurationError if it may read nothing of a namespace.
+    """
     found: dict[str, object] = {}
     for namespace in namespaces:
-        for kind in KINDS:
-            for each in cluster.list(kind, namespace):
-                if not _derived(kind, each):
-                    found[_path(namespace, kind, each)] = without_state(kind, each)
-        for each in cluster.list("secrets", namespace):
-            if each.get("type") not in _DERIVED_SECRETS:
-                found[_path(namespace, "secrets", each)] = without_values(each)
+        refused: dict[str, str] = {}
+        for kind in (*KINDS, "secrets"):
+            try:
+                listed = cluster.list(kind, namespace)
+            except ConfigurationError as error:
+                refused[kind] = error.seen
+                continue
+            found |= {
+                _path(namespace, kind, each): _document(kind, each) for each in listed if not _derived(kind, each)
+            }
+        if len(refused) > len(KINDS):
+            raise ConfigurationError(f"read the objects of {namespace}", refused["secrets"], "Allow it, or do without.")
+        if refused:
+            found[f"kubernetes/{namespace}/not-read.json"] = refused
     return found
+
+
+def _document(kind: str, item: Object) -> Object:
+    return without_values(item) if kind == "secrets" else without_state(kind, item)
 
 
 def _path(namespace: str, kind: str, item: Object) -> str:
@@ -75,6 +90,8 @@ def _path(namespace: str, kind: str, item: Object) -> str:
 
 def _derived(kind: str, item: Object) -> bool:
     """Whether something else makes it: an owner, or the cluster for each namespace."""
+    if kind == "secrets" and item.get("type") in _DERIVED_SECRETS:
+        return True
     return bool(item["metadata"].get("ownerReferences")) or (kind, item["metadata"]["name"]) in _MADE_BY_CLUSTER
 
 
@@ -113,15 +130,24 @@ def _metadata(item: Object) -> Object:
 
 
 def secret_values(cluster: Cluster, namespaces: Sequence[str]) -> dict[str, bytes]:
-    """By NAMESPACE/SECRET/KEY; without what names a place or an account."""
+    """By NAMESPACE/SECRET/KEY; without what names a place or an account, and without those of namespaces
+    whose Secrets this account may not read.
+    """
     return {
         f"{namespace}/{each['metadata']['name']}/{key}": base64.b64decode(value)
         for namespace in namespaces
-        for each in cluster.list("secrets", namespace)
+        for each in _secrets(cluster, namespace)
         if each.get("type") not in _DERIVED_SECRETS
         for key, value in (each.get("data") or {}).items()
         if key not in _PUBLIC_KEYS
     }
+
+
+def _secrets(cluster: Cluster, namespace: str) -> list[Object]:
+    try:
+        return cluster.list("secrets", namespace)
+    except ConfigurationError:
+        return []  # documents() says so
 
 
 def restored(folder: Path) -> list[tuple[str, Object]]:
