@@ -16,7 +16,9 @@ from ecom_platform.errors import CommandFailed
 from ecom_platform.settings import ROOT
 from gates.tools import helm
 
-CHARTS = ROOT / "k8s" / "charts"
+CHARTS = ROOT / "k8s"
+"""Below it every folder with a Chart.yaml is a chart."""
+
 HELM_SECONDS = 120.0  # a rendering takes a quarter of a second; a busy machine gets time
 AT_ONCE = 2  # renderings; Helm itself uses more than one core
 
@@ -52,36 +54,34 @@ class _Strict(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def values_files(charts: Path = CHARTS) -> list[tuple[str, Path]]:
+def values_files(charts: Path = CHARTS) -> list[tuple[Path, Path]]:
     """Each chart with each of its values files; those in its `ci` folder switch on what is optional."""
     return [
-        (chart.name, file)
-        for chart in sorted(each.parent for each in charts.glob("*/Chart.yaml"))
+        (chart, file)
+        for chart in sorted(each.parent for each in charts.rglob("Chart.yaml"))
         for file in (*sorted(chart.glob("values*.yaml")), *sorted(chart.glob("ci/*.yaml")))
     ]
 
 
-def render(chart: str, file: Path, version: str, charts: Path = CHARTS) -> str:
+def render(chart: Path, file: Path, version: str) -> str:
     """The chart's YAML for that Kubernetes; CommandFailed with Helm's own words."""
     done = run(
-        [helm(), "template", chart, charts / chart, "--namespace", chart, "--kube-version", version, "--values", file],
+        [helm(), "template", chart.name, chart, "--namespace", chart.name, "--kube-version", version, "--values", file],
         timeout=HELM_SECONDS,
         check=False,
         keep=None,
     )
     if done.code != 0:
-        raise CommandFailed(f"render {chart} with {file.name} for {version}", done.stderr.strip()[-1000:])
+        raise CommandFailed(f"render {chart.name} with {file.name} for {version}", done.stderr.strip()[-1000:])
     return done.stdout
 
 
 def lint(charts: Path = CHARTS) -> Iterator[str]:
     """What `helm lint --strict` says of each chart and values file where it is not content."""
     for chart, file in values_files(charts):
-        done = run(
-            [helm(), "lint", "--strict", "--quiet", charts / chart, "--values", file], timeout=HELM_SECONDS, check=False
-        )
+        done = run([helm(), "lint", "--strict", "--quiet", chart, "--values", file], timeout=HELM_SECONDS, check=False)
         if done.code != 0:
-            yield f"{source_of(chart, file, charts)}: {(done.stdout + done.stderr).strip()[-500:]}"
+            yield f"{source_of(chart, file)}: {(done.stdout + done.stderr).strip()[-500:]}"
 
 
 def read(text: str, source: str) -> list[Document]:
@@ -89,14 +89,14 @@ def read(text: str, source: str) -> list[Document]:
     return [Document(source, each) for each in yaml.load_all(text, Loader=_Strict) if each]
 
 
-def source_of(chart: str, file: Path, charts: Path = CHARTS) -> str:
-    return f"{chart}/{file.relative_to(charts / chart)}"
+def source_of(chart: Path, file: Path) -> str:
+    return f"{chart.name}/{file.relative_to(chart)}"
 
 
 def every_rendering(version: str, charts: Path = CHARTS) -> Iterator[tuple[str, str]]:
     """(source, YAML) for each chart and values file."""
     rows = values_files(charts)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        texts = pool.map(lambda row: render(row[0], row[1], version, charts), rows)
+        texts = pool.map(lambda row: render(row[0], row[1], version), rows)
         for (chart, file), text in zip(rows, texts, strict=True):
-            yield source_of(chart, file, charts), text
+            yield source_of(chart, file), text

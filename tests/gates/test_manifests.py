@@ -92,7 +92,7 @@ def test_equal_objects_of_two_values_files_are_looked_at_once(schemas: dict[str,
 
 def test_the_readme_names_a_range_that_the_charts_accept() -> None:
     assert supported()[0] == "1.30"
-    for chart in CHARTS.glob("*/Chart.yaml"):
+    for chart in CHARTS.rglob("Chart.yaml"):
         assert yaml.safe_load(chart.read_text())["kubeVersion"] == f">={supported()[0]}.0-0"
 
 
@@ -104,7 +104,7 @@ def test_a_readme_without_versions_is_refused(tmp_path: Path) -> None:
 
 def test_every_values_file_of_the_repository_is_rendered() -> None:
     known = {file for _, file in values_files()}
-    assert known == {*CHARTS.glob("*/values*.yaml"), *CHARTS.glob("*/ci/*.yaml")}
+    assert known == {*CHARTS.rglob("values*.yaml"), *CHARTS.rglob("ci/*.yaml")}
     assert len(known) >= 9
 
 
@@ -112,7 +112,7 @@ def test_every_values_file_of_the_repository_is_rendered() -> None:
 def charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the shop's chart to break; one version is enough there."""
     monkeypatch.setattr(manifests, "supported", lambda: [supported()[-1]])
-    shutil.copytree(CHARTS / "shop", tmp_path / "shop")
+    shutil.copytree(CHARTS / "charts" / "shop", tmp_path / "shop")
     return tmp_path
 
 

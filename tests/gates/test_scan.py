@@ -39,7 +39,7 @@ VULNERABLE = {
 def red(tmp_path_factory: pytest.TempPathFactory, tools: None) -> list[Verdict]:
     """The gate over a copy of the chart whose pods may gain privileges, and a Dockerfile without its user."""
     folder = tmp_path_factory.mktemp("weak")
-    shutil.copytree(CHARTS / "shop", folder / "charts" / "shop")
+    shutil.copytree(CHARTS / "charts" / "shop", folder / "charts" / "shop")
     for spare in ("values-staging.yaml", "values-production.yaml", "values-basic.yaml", "ci/everything.yaml"):
         (folder / "charts" / "shop" / spare).unlink()
     helpers = folder / "charts" / "shop" / "templates" / "_helpers.tpl"
