@@ -52,9 +52,9 @@ def _asset(shop: Shop, drill: Drill) -> dg.AssetsDefinition:
     def rehearsed(
         context: dg.AssetExecutionContext, config: Variant, platforms: dg.ResourceParam[Platforms]
     ) -> Iterator[object]:
-        variant = config.variant or drill.variant_of(datetime.now(UTC).date())
+        variant = config.variant or drill.variant_of(shop, datetime.now(UTC).date())
         with as_dagster_failures():
-            refuse_unknown(drill, variant)
+            refuse_unknown(drill, shop, variant)
         observation = observe(drill.checks, lambda: drill.run(platforms.of(shop), shop, variant, context.log.info))
         if drill.name == DATABASE_LOST:
             observation = replace(observation, findings=_with_forecast(observation.findings, context.instance, shop))
@@ -73,9 +73,10 @@ def _with_forecast(findings: Findings, instance: dg.DagsterInstance, shop: Shop)
     return Findings({**findings.verdicts, "in_time": [*findings.verdicts.get("in_time", ()), *known]})
 
 
-def refuse_unknown(drill: Drill, variant: str) -> None:
+def refuse_unknown(drill: Drill, shop: Shop, variant: str) -> None:
     """A mistyped variant says nothing about the shop, so no check may turn red by it."""
-    if variant not in drill.variants:
+    known = drill.variants_for(shop)
+    if variant not in known:
         raise ConfigurationError(
-            f"rehearse {drill.name}", f"it has no variant {variant}", f"It has {', '.join(drill.variants)}."
+            f"rehearse {drill.name}", f"it has no variant {variant}", f"It has {', '.join(known)}."
         )

@@ -71,7 +71,7 @@ def every(context: Context) -> None:
     """
     codes = []
     for one in drills.of(context.shop):
-        for variant in one.variants:
+        for variant in one.variants_for(context.shop):
             click.echo(f"== {one.name}, {variant}", err=True)
             codes.append(_rehearse(context, one, variant))
             click.echo(f"{one.name:<20} {variant:<16} {_WORDS.get(codes[-1], 'failed')}")

@@ -141,6 +141,9 @@ class Platform(Protocol):
         the name that is returned; empty if there was none. Nothing is ever overwritten.
         """
 
+    def set_aside(self, database: Database) -> tuple[str, ...]:
+        """What was kept of the managed database by replacements, closed to everybody: names of databases and files."""
+
     def store(self, name: str, *, removing: bool = False) -> StoreAccess:
         """The store, with keys that can add and, where the store offers that, cannot remove or overwrite.
         removing: with those of retention, which can remove.

@@ -76,8 +76,9 @@ def put_in_place(admin: DatabaseAccess, database: str, *, at: datetime | None = 
 
 
 def kept(admin: DatabaseAccess, database: str) -> tuple[str, ...]:
-    """The databases that were kept aside, oldest first."""
-    query = "SELECT datname FROM pg_catalog.pg_database WHERE pg_catalog.starts_with(datname, %s) ORDER BY 1"
+    """The databases that were kept aside and let nobody in, oldest first."""
+    query = """SELECT datname FROM pg_catalog.pg_database
+               WHERE pg_catalog.starts_with(datname, %s) AND NOT datallowconn ORDER BY 1"""
     with sql.connect(admin) as connection:
         return tuple(name for (name,) in sql.fetch(connection, query, (f"{database}_kept_",)))
 

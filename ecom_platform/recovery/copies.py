@@ -111,7 +111,20 @@ def bring_up(platform: Platform) -> None:
         platform.install()
 
 
-def make_copy(live: Platform, shop: Shop, site: Site | ClusterSite, progress: Progress) -> None:
+Place = Site | ClusterSite
+
+
+def place_of(shop: Shop, folder: Path) -> Place:
+    """The copy below a drill's folder, on the platform of its spec, there or not."""
+    return cluster_site_of(shop, folder) if shop.platform == "kubernetes" else site_of(shop, folder)
+
+
+def remover_of(shop: Shop) -> Callable[[Path], None]:
+    """What removes that copy."""
+    return remove_cluster_copy(shop) if shop.platform == "kubernetes" else remove_copy(shop)
+
+
+def make_copy(live: Platform, shop: Shop, site: Place, progress: Progress) -> None:
     """Bring the copy up with the live shop's data, deployed and open. Raises MissingError if it has no data."""
     progress("making a copy of the shop")
     bring_up(site.platform)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from ecom_platform.clients import sql
 from ecom_platform.errors import ProofFailed
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings
 from ecom_platform.recovery import ledger, ledger_file, probes
-from ecom_platform.recovery.copies import Site, make_copy, remove_copy, site_of
+from ecom_platform.recovery.copies import Place as CopyPlace
+from ecom_platform.recovery.copies import make_copy, place_of, remover_of
 from ecom_platform.recovery.ledger import Moments
 from ecom_platform.recovery.record import DrillRecord, judge_time, ledger_figures
 from ecom_platform.recovery.rehearsal import Rehearsal, rehearsing
@@ -32,6 +34,7 @@ NOTICE_SECONDS = 120.0
 WAIT_SECONDS = 60.0
 """For a few orders of a shop that serves."""
 
+P = TypeVar("P", bound=CopyPlace)
 Verdicts = Mapping[str, Sequence[Verdict]]
 
 
@@ -75,14 +78,14 @@ def on_a_copy(
     live: Platform,
     shop: Shop,
     copied: Shop,
-    plan_of: Callable[[Site, Rehearsal], Plan],
+    plan_of: Callable[[P, Rehearsal], Plan],
     *,
     drill: tuple[str, str],
     progress: Callable[[str], None],
 ) -> tuple[Findings, DrillRecord]:
     """The whole drill: the copy made, the course followed, everything removed. drill: its name and its variant."""
-    with rehearsing(live.drills(), *drill, remove=remove_copy(copied), progress=progress) as rehearsal:
-        site = site_of(copied, rehearsal.folder)
+    with rehearsing(live.drills(), *drill, remove=remover_of(copied), progress=progress) as rehearsal:
+        site = cast("P", place_of(copied, rehearsal.folder))
         with rehearsal.watch.phase("preparation"):
             make_copy(live, shop, site, rehearsal.progress)
         found, record = follow(plan_of(site, rehearsal), rehearsal)

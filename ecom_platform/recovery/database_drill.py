@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ecom_platform.backup import proof, snapshot
-from ecom_platform.clients import sql
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings
 from ecom_platform.recovery import probes
 from ecom_platform.recovery.checks import DATABASE_LOST
-from ecom_platform.recovery.copies import Progress, Site, copy_of
+from ecom_platform.recovery.copies import Place, Progress, cluster_copy_of, copy_of
 from ecom_platform.recovery.course import Back, Plan, follow, on_a_copy, refuse_unproved
 from ecom_platform.recovery.database import DatabaseRecovery, candidate, proved, recover_database
 from ecom_platform.recovery.faults import Fault
@@ -27,24 +26,28 @@ def run(
     live: Platform, shop: Shop, database: Database, fault: Fault, *, progress: Progress
 ) -> tuple[Findings, DrillRecord]:
     """Verdicts for checks.DATABASE_CHECKS and the record. Raises what kept the drill from being carried out."""
+
+    def of_place(site: Place, rehearsal: Rehearsal) -> Plan:
+        return plan(site, site.shop.database(database.name), fault, rehearsal)
+
     return on_a_copy(
         live,
         shop,
-        copy_of(shop),
-        lambda site, rehearsal: plan(site, site.shop.database(database.name), fault, rehearsal),
+        cluster_copy_of(shop) if shop.platform == "kubernetes" else copy_of(shop),
+        of_place,
         drill=(DATABASE_LOST, fault.name),
         progress=progress,
     )
 
 
 def drill_on(
-    site: Site, database: Database, fault: Fault, rehearsal: Rehearsal
+    site: Place, database: Database, fault: Fault, rehearsal: Rehearsal
 ) -> tuple[dict[str, list[Verdict]], DrillRecord]:
     """The drill on a copy that serves, which it leaves serving; verdicts by check, and the record."""
     return follow(plan(site, database, fault, rehearsal), rehearsal)
 
 
-def plan(site: Site, database: Database, fault: Fault, rehearsal: Rehearsal) -> Plan:
+def plan(site: Place, database: Database, fault: Fault, rehearsal: Rehearsal) -> Plan:
     """What is lost, what notices it, what brings it back."""
 
     def damage() -> None:
@@ -54,7 +57,7 @@ def plan(site: Site, database: Database, fault: Fault, rehearsal: Rehearsal) -> 
 
     def recover() -> Back:
         done = recover_database(site.platform, site.shop, database, progress=rehearsal.progress)
-        verdicts = {"recovered": list(recovered(done)), "kept_aside": list(_kept(site, done, fault))}
+        verdicts = {"recovered": list(recovered(done)), "kept_aside": list(_kept(site, database, fault))}
         return Back(done.stopped_at, done.back_at, verdicts, facts_of(done))
 
     return Plan(
@@ -70,13 +73,13 @@ def plan(site: Site, database: Database, fault: Fault, rehearsal: Rehearsal) -> 
     )
 
 
-def eyes_of(site: Site, database: Database) -> list[probes.Probe]:
+def eyes_of(site: Place, database: Database) -> list[probes.Probe]:
     """The probes, which know what the newest proved snapshot holds."""
     held = proved(site.platform, site.shop, database, [])
     return probes.probes(site.platform, site.shop, {database.name: candidate(held[max(held)].manifest).rows})
 
 
-def back_up(site: Site, database: Database) -> None:
+def back_up(site: Place, database: Database) -> None:
     """A snapshot of the copy, proved as every snapshot is. Raises ProofFailed if it is not."""
     _, taken = snapshot.take(site.platform, site.shop, database, progress=lambda _: None)
     findings, _ = proof.prove(
@@ -85,7 +88,7 @@ def back_up(site: Site, database: Database) -> None:
     refuse_unproved(f"the snapshot {taken.snapshot}", findings)
 
 
-def hit(database: Database, site: Site) -> str:
+def hit(database: Database, site: Place) -> str:
     """The table that a fault hits: the last of the spec's growing ones, or else the one with the most rows."""
     if database.growing:
         return database.growing[-1]
@@ -111,15 +114,8 @@ def recovered(done: DatabaseRecovery) -> Iterator[Verdict]:
         yield passed(f"{name} holds the damage and was passed over", reason)
 
 
-def _kept(site: Site, done: DatabaseRecovery, fault: Fault) -> Iterator[Verdict]:
-    postgres = site.platform.postgres
-    aside = [each.name for each in postgres.layout.postgres.glob("data.kept-*")]
+def _kept(site: Place, database: Database, fault: Fault) -> Iterator[Verdict]:
     claim = "what was damaged is kept, and nobody gets into it"
-    if not fault.keeps:
-        yield passed(claim, "the fault left nothing to keep")
-        return
-    with sql.connect(postgres.superuser()) as connection:
-        query = "SELECT datallowconn FROM pg_catalog.pg_database WHERE datname = %s"
-        there = sql.fetch(connection, query, (done.kept,))
-    closed = bool(there) and not there[0][0]
-    yield holds(claim, aside or closed, ", ".join(aside) or done.kept or "it is not there")
+    aside = site.platform.set_aside(database)
+    nothing = "the fault left nothing to keep"
+    yield holds(claim, aside or not fault.keeps, ", ".join(aside[-2:]) if fault.keeps else nothing)

@@ -24,7 +24,8 @@ Run = Callable[["Platform", Shop, str, Progress], "Result"]
 
 @dataclass(frozen=True)
 class Drill:
-    """variants: the first is the ordinary one. whole: of the whole machine or cluster, and so less often.
+    """variants: the first is the ordinary one; in_cluster: those that there are on Kubernetes.
+    whole: of the whole machine or cluster, and so less often.
 
     run: gets the live platform, its shop, a variant and where to tell; it rehearses on a copy.
     remove: what takes away whatever a killed drill left below its folder.
@@ -39,15 +40,25 @@ class Drill:
     run: Run
     remove: Callable[[Shop], Callable[[Path], None]]
     whole: bool = False
+    in_cluster: tuple[str, ...] = ()
 
-    def variant_of(self, day: date) -> str:
+    def variants_for(self, shop: Shop) -> tuple[str, ...]:
+        """In a cluster a server's files are out of reach."""
+        return self.in_cluster if shop.platform == "kubernetes" and self.in_cluster else self.variants
+
+    def variant_of(self, shop: Shop, day: date) -> str:
         """Scheduled drills take the variants in turn, one a week."""
-        return self.variants[day.isocalendar().week % len(self.variants)]
+        variants = self.variants_for(shop)
+        return variants[day.isocalendar().week % len(variants)]
+
+
+def _sells(shop: Shop) -> bool:
+    """A shop that can take an order, with a database that has backups."""
+    return bool(shop.services and shop.databases and shop.stores)
 
 
 def _on_this_machine(shop: Shop) -> bool:
-    """A shop that can take an order, with a database that has backups; on this machine."""
-    return bool(shop.platform == "local" and shop.services and shop.databases and shop.stores)
+    return shop.platform == "local" and _sells(shop)
 
 
 def _in_cluster(shop: Shop) -> bool:
@@ -86,9 +97,9 @@ def _part(name: str) -> Run:
 
 
 def _remove_copy(shop: Shop) -> Callable[[Path], None]:
-    from ecom_platform.recovery.copies import copy_of, remove_copy
+    from ecom_platform.recovery.copies import cluster_copy_of, copy_of, remover_of
 
-    return remove_copy(copy_of(shop))
+    return remover_of(cluster_copy_of(shop) if shop.platform == "kubernetes" else copy_of(shop))
 
 
 def _remove_machines(shop: Shop) -> Callable[[Path], None]:
@@ -118,7 +129,8 @@ DRILLS = {
             title="The database is lost or corrupted",
             checks=checks.DATABASE_CHECKS,
             variants=checks.DATABASE_VARIANTS,
-            applies=_on_this_machine,
+            in_cluster=checks.DATABASE_VARIANTS[:2],
+            applies=_sells,
             budget=_database_budget,
             run=_database_lost,
             remove=_remove_copy,

@@ -35,10 +35,10 @@ Result = tuple[Findings, DrillRecord]
 
 
 def run_media(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
-    return on_a_copy(live, shop, copy_of(shop), _media, drill=(checks.MEDIA_LOST, variant), progress=progress)
+    return on_a_copy(live, shop, copy_of(shop), media_plan, drill=(checks.MEDIA_LOST, variant), progress=progress)
 
 
-def _media(site: Site, rehearsal: Rehearsal) -> Plan:
+def media_plan(site: Site, rehearsal: Rehearsal) -> Plan:
     name = site.shop.folders[0].name
     place = site.platform.folder(name)
 
@@ -73,10 +73,10 @@ def _media(site: Site, rehearsal: Rehearsal) -> Plan:
 
 def run_configuration(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
     drill = (checks.CONFIGURATION_LOST, variant)
-    return on_a_copy(live, shop, copy_of(shop), _configuration, drill=drill, progress=progress)
+    return on_a_copy(live, shop, copy_of(shop), configuration_plan, drill=drill, progress=progress)
 
 
-def _configuration(site: Site, rehearsal: Rehearsal) -> Plan:
+def configuration_plan(site: Site, rehearsal: Rehearsal) -> Plan:
     sites: list[Site] = [site]
     layout = site.platform.layout
     address = site.platform.address(site.shop.front_door, "active")
@@ -122,12 +122,12 @@ def run_key(live: Platform, shop: Shop, variant: str, progress: Progress) -> Res
     copied = copy_of(shop, encryption=Encryption(recipients=tuple(recipients), managed=True))
 
     def plan(site: Site, rehearsal: Rehearsal) -> Plan:
-        return _key(site, rehearsal, second)
+        return key_plan(site, rehearsal, second)
 
     return on_a_copy(live, shop, copied, plan, drill=(checks.KEY_LOST, variant), progress=progress)
 
 
-def _key(site: Site, rehearsal: Rehearsal, second: str) -> Plan:
+def key_plan(site: Site, rehearsal: Rehearsal, second: str) -> Plan:
     database, sites = site.shop.databases[0], [site]
     own = site.platform.layout.secrets / "age-identity"
 
@@ -174,10 +174,10 @@ def _opens(claim: str, site: Site, database: Database, name: str) -> Verdict:
 
 def run_store(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
     copied = copy_of(shop, stores=list(shop.stores)[:2])
-    return on_a_copy(live, shop, copied, _store, drill=(checks.STORE_UNREACHABLE, variant), progress=progress)
+    return on_a_copy(live, shop, copied, store_plan, drill=(checks.STORE_UNREACHABLE, variant), progress=progress)
 
 
-def _store(site: Site, rehearsal: Rehearsal) -> Plan:
+def store_plan(site: Site, rehearsal: Rehearsal) -> Plan:
     database, names = site.shop.databases[0], list(site.shop.stores)
     stays, goes = names
     place = Path(site.platform.store(goes).url.removeprefix("file://"))

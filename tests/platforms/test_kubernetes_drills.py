@@ -1,15 +1,17 @@
 """Drills in a real cluster. ECOM_TEST_FAIL_NODE is a program that cuts a node: `fail NODE`, `revive NODE`."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ecom_platform.platforms.kubernetes import KubernetesPlatform
-from ecom_platform.recovery import checks, node_drill
+from ecom_platform.recovery import checks, database_drill, node_drill
+from ecom_platform.recovery.faults import FAULTS
 from ecom_platform.spec import Drills, NodeLoss, Shop
-from tests.platforms.cluster import missing, shop_in_cluster
+from tests.platforms.cluster import shop_in_cluster
 from tests.recovery.test_database_drill import red
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
@@ -17,22 +19,22 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
 @pytest.fixture
 def shop() -> Shop:
-    """The shop in the cluster with two replicas of each service, and the way in which a node fails here."""
-    program = os.environ.get("ECOM_TEST_FAIL_NODE", "")
-    if not program:
-        missing("ECOM_TEST_FAIL_NODE names no program that cuts a node's power")
-    shop = shop_in_cluster("drill")
-    services = tuple(each.model_copy(update={"replicas": 2}) for each in shop.services)
-    node = NodeLoss(fail=(program, "fail", "{node}"), revive=(program, "revive", "{node}"))
+    """The shop in the cluster with few orders; nothing of it runs but its copy."""
+    shop = shop_in_cluster(secrets.token_hex(3))
     database = shop.databases[0]
     tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", "500")})
-    return shop.model_copy(
-        update={
-            "services": services,
-            "drills": Drills(node=node),
-            "databases": (database.model_copy(update={"tasks": tasks}),),
-        }
-    )
+    return shop.model_copy(update={"databases": (database.model_copy(update={"tasks": tasks}),)})
+
+
+@pytest.fixture
+def with_node(shop: Shop) -> Shop:
+    """With two replicas of each service, and the way in which a node fails here."""
+    program = os.environ.get("ECOM_TEST_FAIL_NODE", "")
+    if not program:
+        pytest.skip("ECOM_TEST_FAIL_NODE names no program that cuts a node's power")
+    services = tuple(each.model_copy(update={"replicas": 2}) for each in shop.services)
+    node = NodeLoss(fail=(program, "fail", "{node}"), revive=(program, "revive", "{node}"))
+    return shop.model_copy(update={"services": services, "drills": Drills(node=node)})
 
 
 @pytest.fixture
@@ -42,8 +44,15 @@ def live(shop: Shop, tmp_path: Path) -> Iterator[KubernetesPlatform]:
     platform.cluster.close()
 
 
-def test_a_node_loses_its_power_and_no_order_is_lost(live: KubernetesPlatform, shop: Shop) -> None:
-    findings, record = node_drill.run(live, shop, "whole", print)
+def test_a_node_loses_its_power_and_no_order_is_lost(live: KubernetesPlatform, with_node: Shop) -> None:
+    findings, record = node_drill.run(live, with_node, "whole", print)
     print(record.to_metadata())
     assert red((dict(findings.verdicts), record)) == {}  # type: ignore[arg-type]
     assert set(findings.verdicts) == set(checks.NODE_CHECKS)
+
+
+def test_a_database_in_the_cluster_whose_rows_were_deleted_is_replaced(live: KubernetesPlatform, shop: Shop) -> None:
+    findings, record = database_drill.run(live, shop, shop.databases[0], FAULTS["deleted-rows"], progress=print)
+    print(record.to_metadata())
+    assert red((dict(findings.verdicts), record)) == {}  # type: ignore[arg-type]
+    assert set(findings.verdicts) == set(checks.DATABASE_CHECKS)

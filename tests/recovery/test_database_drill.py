@@ -14,7 +14,7 @@ from ecom_platform.clients import sql
 from ecom_platform.clients.objects import open_store
 from ecom_platform.clients.web import session
 from ecom_platform.errors import ProofFailed
-from ecom_platform.platforms.local import LocalPlatform
+from ecom_platform.platforms.protocol import Platform
 from ecom_platform.recovery import checks, ledger, ledger_file, probes
 from ecom_platform.recovery.course import orders_under
 from ecom_platform.recovery.database import proved, recover_database
@@ -97,7 +97,7 @@ def damaged_store(ground: Ground) -> Iterator[Fault]:
     picture = next(each for each in ground.site.platform.folder("media").rglob("*") if each.is_file())
     contents = {picture: picture.read_bytes()}
 
-    def inflict(platform: LocalPlatform, database: Database, table: str) -> None:
+    def inflict(platform: Platform, database: Database, table: str) -> None:
         FAULTS["dropped-table"].inflict(platform, database, table)
         picture.unlink()
         held = proved(platform, ground.site.shop, database, [])

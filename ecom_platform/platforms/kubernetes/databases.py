@@ -97,5 +97,8 @@ class Databases(Life):
     def put_in_place(self, database: Database) -> str:
         return replacement.put_in_place(self._superuser(), managed(database).name)
 
+    def set_aside(self, database: Database) -> tuple[str, ...]:
+        return replacement.kept(self._superuser(), managed(database).name)
+
     def _superuser(self) -> DatabaseAccess:
         return self._access("postgres", "superuser")

@@ -287,6 +287,10 @@ class LocalPlatform:
     def put_in_place(self, database: Database) -> str:
         return replacement.put_in_place(self.postgres.superuser(), managed(database).name)
 
+    def set_aside(self, database: Database) -> tuple[str, ...]:
+        files = sorted(each.name for each in self.layout.postgres.glob("data.kept-*"))
+        return (*files, *replacement.kept(self.postgres.superuser(), managed(database).name))
+
     def store(self, name: str, *, removing: bool = False) -> StoreAccess:
         return self.data.store(name, removing=removing)
 
