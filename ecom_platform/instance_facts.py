@@ -20,7 +20,7 @@ from ecom_platform.verdicts import Outcome
 HEARTBEAT_SECONDS = 300.0
 """Heartbeats come every 30 s; a daemon with much to do on a busy machine lets some out."""
 
-DRILL_FIGURES = ("rto_seconds", "rto_budget_seconds", "rpo_seconds", "orders_lost")
+DRILL_FIGURES = ("rto_seconds", "rto_budget_seconds", "rpo_seconds", "rpo_budget_seconds", "orders_lost")
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _ON = (InstigatorStatus.RUNNING, InstigatorStatus.DECLARED_IN_CODE)
 

@@ -106,8 +106,10 @@ def _restore_alerts() -> tuple[Alert, ...]:
             1, "warning", "A drill took longer than promised", "The drill {drill} took {value}.", unit="seconds",
         ),
         _alert(
-            "DrillLostOrders", _above("ecom_drill_orders_lost", 0), 1, "critical",
-            "A drill lost acknowledged orders", "The drill {drill} lost {value} orders.",
+            "DrillLostOrders",
+            Compared(Metric("ecom_drill_rpo_seconds"), ">", Metric("ecom_drill_rpo_budget_seconds"), on=drill),
+            1, "critical", "A drill lost more orders than promised", "The drill {drill} lost {value} of them.",
+            unit="seconds",
         ),
         _alert(
             "DrillFailed", _is("ecom_check", 0, stage="drills", outcome="passed"), 1, "critical",

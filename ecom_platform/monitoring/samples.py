@@ -25,6 +25,7 @@ METRICS: Mapping[str, str] = {
     "ecom_drill_rto_seconds": "Time to recover, measured by the last drill that was passed.",
     "ecom_drill_rto_budget_seconds": "What that drill was allowed.",
     "ecom_drill_rpo_seconds": "Data lost in that drill, as time.",
+    "ecom_drill_rpo_budget_seconds": "What that drill was allowed to lose; nothing where all must be kept.",
     "ecom_drill_orders_lost": "Acknowledged orders that were gone after that drill.",
     "ecom_drill_timestamp_seconds": "When that drill ended.",
     "ecom_check": "1 for the outcome of the newest evaluation of the check, 0 for the other outcomes.",

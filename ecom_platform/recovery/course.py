@@ -185,6 +185,7 @@ def _judge(plan: Plan, rehearsal: Rehearsal, seen: _Seen) -> tuple[dict[str, lis
         drill_id=rehearsal.id,
         laps=tuple(rehearsal.watch.laps),
         rto_budget_seconds=plan.budget_seconds,
+        rpo_budget_seconds=plan.loss_seconds,
         rto_seconds=round(seen.first - seen.moments.fault, 3),
         facts={**noticed, **seen.back.facts},
         **ledger_figures(found, seen.moments),

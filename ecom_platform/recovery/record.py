@@ -26,6 +26,7 @@ class DrillRecord(Record):
     drill_id: str
     laps: tuple[Lap, ...]
     rto_budget_seconds: float
+    rpo_budget_seconds: float = 0.0
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
     orders_acknowledged: int = 0

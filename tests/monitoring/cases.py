@@ -151,7 +151,10 @@ CASES: dict[str, Case] = {
         one("ecom_drill_rto_seconds", 'drill="d"', 60) | one("ecom_drill_rto_budget_seconds", 'drill="d"', 60),
         one("ecom_drill_rto_seconds", 'drill="d"', 61) | one("ecom_drill_rto_budget_seconds", 'drill="d"', 60),
     ),
-    "DrillLostOrders": Case(one("ecom_drill_orders_lost", "", 0), one("ecom_drill_orders_lost", "", 1)),
+    "DrillLostOrders": Case(
+        one("ecom_drill_rpo_seconds", 'drill="d"', 60) | one("ecom_drill_rpo_budget_seconds", 'drill="d"', 60),
+        one("ecom_drill_rpo_seconds", 'drill="d"', 1) | one("ecom_drill_rpo_budget_seconds", 'drill="d"', 0),
+    ),
     "DrillFailed": Case(check("failed") | check("passed", "drills"), check("inconclusive", "drills")),
     "ScheduleMissed": Case(schedule(1800, 1770) | schedule(1800, 1801), schedule(900, 600)),
     "ScheduleTickFailed": Case(one("ecom_schedule_tick_failed", "", 0), one("ecom_schedule_tick_failed", "", 1)),
