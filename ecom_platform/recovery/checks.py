@@ -70,3 +70,11 @@ NODE_CHECKS = {
     "node_back": "the node came back, ready and without the fence",
     **COMMON,
 }
+
+BAD_RELEASE = "bad-release"
+RELEASE_CHECKS = {
+    **NOTICED,
+    "recovered": "the release turned back by itself, and the version before serves",
+    **NOTHING_LOST,
+    **COMMON,
+}

@@ -140,7 +140,7 @@ def _rehearse(plan: Plan, rehearsal: Rehearsal, writer: Writer) -> _Seen:
         seen.validated = tuple(validate(platform, shop))
     with watch.phase("normal"):
         seen.after = plan.afterwards()
-        well: list[probes.Probe] = [lambda each=each: probes.front(platform, each) for each in shop.services]  # type: ignore[misc]
+        well = probes.fronts(platform, shop)
         patience = WAIT_SECONDS if all(each.passed for each in seen.validated) else 0.0
         seen.validated += tuple(probes.still_wrong(well, seconds=patience))
         writer.wait_for(STEADY_ORDERS, since=watch.now(), seconds=WAIT_SECONDS)

@@ -84,6 +84,12 @@ def _node_lost(live: Platform, shop: Shop, variant: str, progress: Progress) -> 
     return node_drill.run(live, shop, variant, progress)
 
 
+def _bad_release(live: Platform, shop: Shop, variant: str, progress: Progress) -> Result:
+    from ecom_platform.recovery import release_drill
+
+    return release_drill.run(live, shop, variant, progress)
+
+
 def _part(name: str) -> Run:
     """A driver of part_drills.py by its name."""
 
@@ -184,6 +190,16 @@ DRILLS = {
             applies=lambda shop: _on_this_machine(shop) and len(shop.stores) > 1,
             budget=_database_budget,
             run=_part("run_store"),
+            remove=_remove_copy,
+        ),
+        Drill(
+            name=checks.BAD_RELEASE,
+            title="A bad version is released",
+            checks=checks.RELEASE_CHECKS,
+            variants=_ONE,
+            applies=_on_this_machine,
+            budget=_database_budget,
+            run=_bad_release,
             remove=_remove_copy,
         ),
         Drill(

@@ -57,7 +57,7 @@ def media_plan(site: Site, rehearsal: Rehearsal) -> Plan:
 
     def eyes() -> list[probes.Probe]:
         before = probes.files_in(place)
-        return [lambda: probes.folder(site.platform, name, before), *_front(site)]
+        return [lambda: probes.folder(site.platform, name, before), *probes.fronts(site.platform, site.shop)]
 
     return _plan(
         site,
@@ -153,7 +153,7 @@ def key_plan(site: Site, rehearsal: Rehearsal, second: str) -> Plan:
         budget_seconds=database.rto.total_seconds(),
         save=lambda: _done(save_database(site.platform, site.shop, database)),
         fault=own.unlink,
-        eyes=lambda: [lambda: probes.key(own), *_front(site)],
+        eyes=lambda: [lambda: probes.key(own), *probes.fronts(site.platform, site.shop)],
         recover=recover,
     )
     return replace(plan, shop=lambda: (sites[-1].platform, sites[-1].shop))
@@ -206,7 +206,7 @@ def store_plan(site: Site, rehearsal: Rehearsal) -> Plan:
         fault=lose,
         eyes=lambda: [
             *(lambda each=each: iter([_holds(site, each, database, "latest")]) for each in names),
-            *_front(site),
+            *probes.fronts(site.platform, site.shop),
         ],
         recover=recover,
     )
@@ -234,10 +234,6 @@ def _holds(site: Site, store: str, database: Database, name: str) -> Verdict:
     except EcomError as error:
         return failed(claim, error.seen)
     return passed(claim, found.id)
-
-
-def _front(site: Site) -> list[probes.Probe]:
-    return [lambda each=each: probes.front(site.platform, each) for each in site.shop.services]  # type: ignore[misc]
 
 
 def _done(name: str) -> None:

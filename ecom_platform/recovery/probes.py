@@ -43,12 +43,16 @@ class Alarm:
 
 def probes(platform: Platform, shop: Shop, rows: Mapping[str, Mapping[str, int]]) -> list[Probe]:
     """The quick ones first. rows: of the last proved snapshot, by database and schema.table."""
-    quick: list[Probe] = [lambda each=each: front(platform, each) for each in shop.services]  # type: ignore[misc]
     slow: list[Probe] = [
         lambda each=each: content(platform, each, rows.get(each.name, {}))  # type: ignore[misc]
         for each in shop.databases
     ]
-    return [*quick, *slow]
+    return [*fronts(platform, shop), *slow]
+
+
+def fronts(platform: Platform, shop: Shop) -> list[Probe]:
+    """Each service at its active address."""
+    return [lambda each=each: front(platform, each) for each in shop.services]  # type: ignore[misc]
 
 
 def noticed(checks: list[Probe]) -> list[Verdict]:

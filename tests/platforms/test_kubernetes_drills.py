@@ -3,7 +3,6 @@
 import os
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from ecom_platform.recovery.database_drill import drill_on
 from ecom_platform.recovery.faults import FAULTS
 from ecom_platform.recovery.rehearsal import Rehearsal
 from ecom_platform.spec import Drills, NodeLoss, Shop
+from tests.backup.restoring import open_folder
 from tests.platforms.cluster import ClusterPlace, shop_in_cluster
 from tests.recovery.test_database_drill import red
 from tests.release.test_kubernetes_release import forget_column_marks
@@ -42,10 +42,11 @@ def with_node(shop: Shop) -> Shop:
 
 
 @pytest.fixture
-def live(shop: Shop, tmp_path: Path) -> Iterator[KubernetesPlatform]:
-    platform = KubernetesPlatform(shop, tmp_path / "live")
-    yield platform
-    platform.cluster.close()
+def live(shop: Shop) -> Iterator[KubernetesPlatform]:
+    with open_folder() as folder:
+        platform = KubernetesPlatform(shop, folder / "live")
+        yield platform
+        platform.cluster.close()
 
 
 def test_a_node_loses_its_power_and_no_order_is_lost(live: KubernetesPlatform, with_node: Shop) -> None:
