@@ -111,8 +111,9 @@ def place() -> Iterator[Place]:
         )
         for service in shop.services:
             operations.note_deployed(found.platform, shop, service)
-        forget_column_marks(found)
         database = shop.database("shop")
+        found.platform.run_task(database, ["python", "-m", "shop.seed", "--orders", "200"], timeout=120)
+        forget_column_marks(found)
         snapshot.take(found.platform, shop, database, progress=lambda _: None)
         findings, _ = proof.prove(found.platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
         bad = [str(each) for verdicts in findings.verdicts.values() for each in verdicts if not each.passed]
