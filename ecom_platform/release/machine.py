@@ -148,10 +148,11 @@ def plan(release: Release) -> tuple[Step, ...]:
         case Phase.PROMOTED:
             return _each(Kind.RETIRE, turned)
         case Phase.REVERTING:
-            deployed = [each for each in turned if str(Step(kind=Kind.DEPLOY, subject=each)) in release.touched]
+            # All or none: of a colour that is there in part, a caller may stand without its callee.
+            begun = any(str(each) in release.touched for each in _each(Kind.DEPLOY, services))
             switched = str(Step(kind=Kind.CUT_OVER)) in release.touched
             back = (*_each(Kind.BRING_BACK, services), *_each(Kind.SWITCH_BACK)) if switched else ()
-            return (*back, *_each(Kind.REMOVE, deployed))
+            return (*back, *_each(Kind.REMOVE, turned if begun else ()))
         case Phase.RETURNING:
             proofs = (*_each(Kind.PROVE_OLD, services), *_each(Kind.VALIDATE_OLD, services))
             back = (*_each(Kind.BRING_BACK, services), *proofs, *_each(Kind.SWITCH_BACK))

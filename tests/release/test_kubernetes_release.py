@@ -19,7 +19,7 @@ import pytest
 from ecom_platform.backup import proof, snapshot
 from ecom_platform.clients.web import session
 from ecom_platform.load.ledger import Answered
-from ecom_platform.platforms.kubernetes.names import HTTP_PORT, SHOP_ACCESS
+from ecom_platform.platforms.kubernetes.names import SHOP_ACCESS
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
 from ecom_platform.platforms.protocol import Conflict
 from ecom_platform.release import operations, versions
@@ -126,7 +126,9 @@ def people(place: Place, seconds: float) -> Iterator[list[Answered]]:
     """Customers in a pod, each request on a connection of its own; what they got is in the list afterwards."""
     names, answers = place.platform.names, list[Answered]()
     backend = place.shop.service("backend").image
-    address = f"http://frontend.{names.namespace}:{HTTP_PORT}"
+    # By its number: the platform's walls let nobody there ask for names.
+    service = place.cluster_place.cluster.read("services", "frontend", names.namespace)
+    address = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
     command = ["python", "-c", LEDGER, address, "/version", str(RATE), str(seconds)]
     pod = TemporaryPod("people", names.platform_namespace, backend, command, SHOP_ACCESS)
     with running(place.cluster_place.cluster, {"people": pod}) as pods:

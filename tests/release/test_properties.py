@@ -199,6 +199,18 @@ def test_a_rollback_whose_old_version_is_not_proved_changes_nothing_for_people()
     assert set(made.active.values()) == {"blue"}
 
 
+def test_a_write_whose_answer_was_lost_is_not_done_twice() -> None:
+    made = world()
+    begin(made, 1)
+    made.document.faults = repeat("late")
+    drive(made)
+    journal = made.document.state.journal
+    assert journal is not None
+    assert journal.release.phase is Phase.PROMOTED
+    begun = [each.step for each in journal.timeline if each.event == "begun"]
+    assert len(begun) == len(set(begun))
+
+
 def test_what_a_release_that_is_over_refuses() -> None:
     made = world()
     begin(made, 1)
