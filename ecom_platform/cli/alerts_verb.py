@@ -50,11 +50,16 @@ def _show(context: Context, *, as_json: bool) -> int:
 def ok_verb(context: Context, alert: str, by: str) -> None:
     """Say that somebody is at ALERT: nobody else is told of it while it lasts.
 
-    Exit codes: 0 noted, 1 there is no such alert, 2 usage or configuration.
+    Exit codes: 0 noted, 1 it could not be noted, 2 there is no such alert.
 
     Example: ecom alerts ok BackupTooOld --by ada
     """
     from ecom_platform.cli.runs import run_job
+    from ecom_platform.monitoring.platform_alerts import platform_alerts
     from ecom_platform.watch import OK_JOB, OK_OP
+
+    known = [each.name for each in platform_alerts(context.shop.thresholds)]
+    if alert not in known:
+        raise click.BadParameter(f"there is no alert {alert!r}; alerts are {', '.join(known)}", param_hint="ALERT")
 
     sys.exit(run_job(context, OK_JOB, config={"ops": {OK_OP: {"config": {"alert": alert, "by": by}}}}))

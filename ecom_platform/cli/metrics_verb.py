@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecom_platform.cli.context import Context
+from ecom_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -60,6 +61,13 @@ def facts(context: Context) -> Iterator[tuple[Facts, DagsterInstance]]:
     from ecom_platform.exporter import facts_of
 
     own = os.environ.get("DAGSTER_HOME")
+    if not own and context.shop.platform == "kubernetes" and context.shop.kubernetes.platform_image:
+        where = context.shop.kubernetes.platform_namespace
+        raise ConfigurationError(
+            f"look at the platform of {context.shop.shop}",
+            "it is operated from inside its cluster; what it recorded lies there",
+            f"Ask its exporter: kubectl -n {where} port-forward service/metrics 9464, then its /metrics.",
+        )
     home = None if own else str(context.platform.dagster_home())
     with dg.DagsterInstance.from_config(home) if home else dg.DagsterInstance.get() as instance:
         yield facts_of(context.shop, context.platform, instance, context.settings), instance

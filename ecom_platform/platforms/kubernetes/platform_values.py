@@ -22,6 +22,8 @@ def platform_values(shop: Shop, inside: Shop) -> Values:
         "secrets": {
             "runs": {use: SECRETS[use] for use in IN_RUNS},
             "notices": notices,
+            # The exporter reads the stores; where there are credentials that only read, platform_values name them.
+            "metrics": {"stores": SECRETS["stores"]},
             "identity": SECRETS["identity"],
         },
         "database": {"existingSecret": DATABASE_SECRET},
