@@ -75,6 +75,7 @@ def test_the_charts_values_hold_names_of_secrets_only(shop: Shop) -> None:
     }
     assert "identity" not in found["secrets"]["runs"]
     assert found["secrets"]["notices"] == {"notify": "ecom-notify"}
+    assert found["secrets"]["metrics"] == {"stores": "ecom-stores"}, "no key that opens or signs"
     assert found["seaweedfs"]["enabled"]
 
 
