@@ -57,7 +57,7 @@ def faults_of(line: Line) -> list[str]:
     for each in words(line):
         try:
             path = verb_of(each)
-        except click.MissingParameter as error:
+        except (click.MissingParameter, click.exceptions.NoArgsIsHelpError) as error:
             found += [f"{line}: {error.format_message()}"] if line.whole else []
             continue
         except click.UsageError as error:
