@@ -14,7 +14,7 @@ from ecom_platform.backup import catalogue
 from ecom_platform.backup.manifest import MANIFEST, Manifest, Removal, Status, removal_key
 from ecom_platform.backup.retention_apply import Applied, apply_retention, sweep
 from ecom_platform.backup.retention_guard import Limits
-from ecom_platform.backup.retention_policy import read_policy
+from ecom_platform.backup.retention_policy import Rules, read_policy
 from ecom_platform.clients.objects import open_store
 from ecom_platform.errors import RefusedError
 from ecom_platform.platforms.protocol import StoreAccess
@@ -35,10 +35,14 @@ def prove(taker: Taker, manifest: Manifest) -> None:
 
 
 def apply(taker: Taker, rules: dict[str, object], share: float = 1.0) -> list[Applied]:
+    return apply_rules(taker, Rules(read_policy(rules, "the test")), share)
+
+
+def apply_rules(taker: Taker, rules: Rules, share: float = 1.0) -> list[Applied]:
     return apply_retention(
         taker.stores[0],
         shop=SHOP,
-        policy=read_policy(rules, "the test"),
+        policy=rules,
         limits=Limits(share=share),
         key=taker.key,
         by="a test",
@@ -69,6 +73,27 @@ def test_what_is_removed_is_gone_and_its_removal_is_a_record(taker: Taker) -> No
     assert found.removals[SOURCE, first.id].reasons == ("no rule keeps it",)
     assert found.removals[SOURCE, first.id].by == "a test"
     assert catalogue.status(taker.stores[0], first, trusted=taker.trusted) is Status.EXPIRED
+
+
+def test_each_source_is_judged_alone_and_by_the_rules_of_its_kind(taker: Taker) -> None:
+    taken = {source: [taker.take(source=source) for _ in range(4)] for source in (SOURCE, "folder/media", "folder/b")}
+    for manifests in taken.values():
+        prove(taker, manifests[0])
+        prove(taker, manifests[-1])
+    last = {"keep-last": 1}
+    rules = Rules(read_policy(last, "databases"), {"folder": read_policy({"keep-last": 3}, "folders")})
+    applied = {each.plan.source: [of.snapshot for of in each.removals] for each in apply_rules(taker, rules)}
+    assert applied[SOURCE] == [each.id for each in taken[SOURCE][2::-1]]
+    assert applied["folder/media"] == [taken["folder/media"][0].id]
+    assert applied["folder/b"] == [taken["folder/b"][0].id]
+
+
+def test_the_last_proved_of_one_source_is_not_replaced_by_a_proof_of_another(taker: Taker) -> None:
+    folder = [taker.take(source="folder/media") for _ in range(3)]
+    prove(taker, folder[0])
+    prove(taker, taker.take())
+    applied = {each.plan.source: each.removals for each in apply(taker, {"keep-last": 1})}
+    assert applied["folder/media"] == ()
 
 
 def test_applying_again_changes_nothing(taker: Taker) -> None:
