@@ -17,6 +17,9 @@ from ecom_platform.settings import ENVIRONMENTS
 from ecom_platform.spec import Shop
 from jobs.table import UnresolvedJob
 
+APART_MINUTES = 20
+"""Between two drills of a night: each waits for the one before, and what waits takes a place in the queue of runs."""
+
 
 @dataclass(frozen=True)
 class ScheduleRow:
@@ -99,10 +102,20 @@ def _databases(shop: Shop, cron: str) -> tuple[str, ...]:
 
 def _drills(shop: Shop) -> Iterator[ScheduleRow]:
     """Rehearsals run on a copy, so production has them too: it is production's backups that must restore in time."""
-    for drill in drills.of(shop):
+    for place, drill in enumerate(drills.of(shop)):
         cron = shop.drills.whole_schedule if drill.whole else shop.drills.schedule
+        cron = later(cron, place * APART_MINUTES)
         reason = "a rehearsal a month" if drill.whole else "a rehearsal a week, its variants in turn"
         yield ScheduleRow(f"drill_{drill.name.replace('-', '_')}", cron, ("staging", "production"), reason)
+
+
+def later(cron: str, minutes: int) -> str:
+    """The same days, so many minutes later; a cron whose hour or minute is no plain number stays as it is."""
+    minute, hour, *days = cron.split()
+    if not (minute.isdigit() and hour.isdigit()):
+        return cron
+    at = 60 * int(hour) + int(minute) + minutes
+    return " ".join([str(at % 60), str(at // 60 % 24), *days])
 
 
 def build(

@@ -22,6 +22,7 @@ from ecom_platform.settings import EXAMPLE_SPEC, ROOT
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec, write_spec
 from ecom_platform.verdicts import passed
+from schedules import cron_table
 from tests.recovery.conftest import Ground, small_shop
 
 SHOP = read_spec(EXAMPLE_SPEC)
@@ -101,6 +102,13 @@ def test_scheduled_drills_take_their_variants_in_turn() -> None:
     drill, monday = DRILLS[checks.DATABASE_LOST], date(2026, 1, 5)
     weeks = [drill.variant_of(SHOP, monday + timedelta(weeks=week)) for week in range(len(drill.variants))]
     assert sorted(weeks) == sorted(drill.variants)
+
+
+def test_drills_of_a_night_come_one_after_the_other() -> None:
+    crons = [row.cron for row in cron_table.rows(SHOP) if row.job.startswith("drill_")]
+    assert len(set(crons)) == len(crons) == len(drills.of(SHOP))
+    assert cron_table.later("0 4 * * 0", 100) == "40 5 * * 0"
+    assert cron_table.later("*/5 * * * *", 100) == "*/5 * * * *"
 
 
 def test_in_a_cluster_a_servers_files_are_out_of_reach() -> None:
