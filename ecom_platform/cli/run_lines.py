@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dagster._core.events import DagsterEvent
 
 LOGGER = "lines"
+_REASON = 1500  # characters: what the cluster says of a pod
 _DESCRIPTION = 160  # characters of a check's description; the report has all of it
 
 
@@ -58,6 +59,8 @@ def show_graphql(event: Mapping[str, Any]) -> None:
         check = event["evaluation"]
         name = "/".join(check["assetKey"]["path"])
         checked(name, check["checkName"], check["description"] or "", passed=check["success"])
+    elif kind == "RunFailureEvent" and "Steps failed" not in event["message"]:
+        failed("the run", event["message"][:_REASON])  # its process was lost, or never began
     elif kind == "LogMessageEvent" and event.get("level") in ("INFO", "WARNING", "ERROR", "CRITICAL"):
         said(event["message"])
 
