@@ -78,8 +78,18 @@ def refuse_leaks(documents: Mapping[str, bytes], secrets: Mapping[str, bytes]) -
 
 def _forms(value: bytes) -> list[bytes]:
     text = value.decode(errors="replace")
-    encoded = base64.b64encode(value).rstrip(b"=")
-    return [value, encoded[: len(encoded) - 1], quote(text, safe="").encode(), json.dumps(text)[1:-1].encode()]
+    return [value, *_encoded(value), quote(text, safe="").encode(), json.dumps(text)[1:-1].encode()]
+
+
+def _encoded(value: bytes) -> list[bytes]:
+    """What base64 makes of it, alone or inside of something longer ("user:password"): three bytes become four
+    characters, so there are three alignments, and those characters count that no neighbour has a part in.
+    """
+    return [
+        encode(bytes(lead) + value)[-(-lead * 8 // 6) : (lead + len(value)) * 8 // 6]
+        for encode in (base64.b64encode, base64.urlsafe_b64encode)
+        for lead in range(3)
+    ]
 
 
 class Documents:

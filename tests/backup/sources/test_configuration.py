@@ -75,6 +75,9 @@ def test_no_secret_is_in_the_plain_tar(keeper: Keeper, platform: LocalPlatform, 
 FORMS = [
     pytest.param(SECRET, id="plain"),
     pytest.param(base64.b64encode(SECRET.encode()).decode(), id="base64"),
+    pytest.param(base64.b64encode(f"u:{SECRET}".encode()).decode(), id="base64 of more, 2 before"),
+    pytest.param(base64.b64encode(f"user:{SECRET}\n".encode()).decode(), id="base64 of more, 5 before"),
+    pytest.param(base64.b64encode(f"a-user:{SECRET};".encode()).decode(), id="base64 of more, 7 before"),
     pytest.param("postgresql://owner:p4ssw0rd%2F%2Bwith%2520odd%22characters@host/db", id="in a URL"),
     pytest.param({"nested": [f"--password={SECRET}"]}, id="inside of JSON"),
 ]
