@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -69,6 +69,7 @@ REASONS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(FINDINGS, REASONS)
 def test_a_finding_is_open_exactly_if_no_reason_names_it(found: list[Finding], written: list[Reason]) -> None:
     known = {(each.tool, each.rules[0], each.places[0]) for each in written}
