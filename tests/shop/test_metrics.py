@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,12 +19,16 @@ def values(program: Program, name: str) -> dict[str, float]:
     return {labels: float(value) for labels, value in lines}
 
 
-def test_statements_and_connections_are_measured(backend: Program) -> None:
+def test_statements_and_connections_are_measured(backend: Program, sign_up: Callable[[str], httpx.Client]) -> None:
     before = values(backend, "shop_database_query_seconds_count")[""]
     with httpx.Client(base_url=backend.url, timeout=20) as client:
         for _ in range(5):
             assert client.get("/api/products?limit=5").status_code == 200
     assert values(backend, "shop_database_query_seconds_count")[""] >= before + 5
+    before = values(backend, "shop_database_query_seconds_count")[""]
+    with sign_up(backend.url) as customer:  # statements in a transaction, beside the catalogue's
+        assert customer.put("/api/cart/items/1", json={"quantity": 1}).status_code == 200
+    assert values(backend, "shop_database_query_seconds_count")[""] >= before + 2
     assert values(backend, "shop_database_query_seconds_sum")[""] > 0
     connections = values(backend, "shop_database_connections")
     assert set(connections) == {'{state="busy"}', '{state="idle"}'}
