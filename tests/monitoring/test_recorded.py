@@ -85,3 +85,32 @@ def test_a_daemon_is_dead_minutes_after_its_last_heartbeat_and_not_half_an_hour(
     assert found["ecom_daemon_healthy sensor"] == 1
     assert found["ecom_daemon_healthy scheduler"] == 0
     assert found["ecom_daemon_healthy asset"] == 0, "one that never sent any"
+
+
+def test_a_reading_asks_the_storage_few_questions(tmp_path: Path) -> None:
+    """On PostgreSQL each opens a connection; one for each of a hundred checks took a minute on a busy cluster."""
+    from sqlalchemy import Engine, event
+
+    from ecom_platform.exporter import facts_of
+    from ecom_platform.platforms.local import LocalPlatform
+    from ecom_platform.settings import EXAMPLE_SPEC, Settings
+    from ecom_platform.spec_file import read_spec
+
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    example = read_spec(EXAMPLE_SPEC)
+    shop = example.model_copy(update={"stores": {"local": example.stores["local"]}, "leave_out": ("releases",)})
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        platform = LocalPlatform(shop, tmp_path / shop.shop)
+        facts = facts_of(shop, platform, instance, Settings((EXAMPLE_SPEC,), "local", tmp_path))
+        facts.samples()
+        again = facts_of(shop, platform, instance, Settings((EXAMPLE_SPEC,), "local", tmp_path))
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            again.samples()
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+    assert 0 < len(asked) < 30, f"{len(asked)} questions"

@@ -65,6 +65,11 @@ def test_a_store_that_would_be_gone_with_its_pod_is_refused(shop: Shop) -> None:
     inside.refuse_what_pods_lack(shop, keeps_state=False)
 
 
+def test_a_spec_that_leaves_nothing_out_says_so_against_the_charts_own_default(shop: Shop) -> None:
+    whole = shop.model_copy(update={"leave_out": ()})
+    assert platform_values(whole, inside.inside_spec(whole, [RECIPIENT]))["spec"]["leave_out"] == []
+
+
 def test_the_charts_values_hold_names_of_secrets_only(shop: Shop) -> None:
     found = platform_values(shop, inside.inside_spec(shop, [RECIPIENT]))
     assert found["image"] == {"repository": "ecom/platform", "tag": "1.0.0"}

@@ -88,9 +88,11 @@ def _encryption(shop: Shop, recipients: Sequence[str]) -> Encryption:
 
 
 def as_values(shop: Shop) -> dict[str, Any]:
-    """The spec as it stands in YAML, without what is the default anyway."""
+    """The spec as it stands in YAML, without what is the default anyway; but with what it leaves out, or the
+    chart's own default would leave out its stages.
+    """
     content = shop.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {**content, "shop": shop.shop, "platform": shop.platform}
+    return {**content, "shop": shop.shop, "platform": shop.platform, "leave_out": list(shop.leave_out)}
 
 
 def references(shop: Shop) -> dict[Use, dict[str, SecretReference]]:
