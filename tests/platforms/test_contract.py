@@ -11,7 +11,7 @@ import pytest
 
 from ecom_platform.clients.web import session
 from ecom_platform.errors import CommandFailed, DeadlineExceeded, EcomError, PermanentError, RefusedError
-from ecom_platform.platforms.protocol import Instance
+from ecom_platform.platforms.protocol import Conflict, Instance
 from tests.platforms.conftest import Place
 from tests.platforms.load import customers
 
@@ -173,3 +173,16 @@ def test_a_service_is_told_where_the_same_colour_of_another_is(place: Place) -> 
         # Its instances are replaced; who calls it needs not be begun anew.
         (inner_now,) = place.platform.deploy(place.service("inner", SETTING="changed"), "green")
         assert preview.get("/call").json()["instance"] == inner_now.name
+
+
+def test_a_shared_document_is_not_written_over_a_revision_that_was_not_read(place: Place) -> None:
+    one, two = (place.platform.shared_document("contract") for _ in range(2))
+    assert one.read() == ("", "")
+    revision = one.write("first", "")
+    assert two.read() == ("first", revision)
+    with pytest.raises(Conflict):
+        two.write("made again", "")
+    two.write("second", revision)
+    with pytest.raises(Conflict):
+        one.write("third", revision)
+    assert one.read()[0] == "second"
