@@ -54,9 +54,9 @@ def small_shop(name: str = "releases") -> Shop:
             ],
             "stores": {"near": {"url": "file:backups"}},
             "encryption": {"managed": True},
-            "thresholds": {"p95_ms": 1000, "error_rate": 0.05, "utilisation": 1.0, "requests_per_second": 50},
-            "load": {"rate": 125, "minimum_requests": 200},
-            "release": {"load": "2s", "scenario": "get", "dwell": "3s", "probes": 80, "allowed_slow_down": None},
+            "thresholds": {"p95_ms": 1500, "error_rate": 0.05, "utilisation": 1.0, "requests_per_second": 50},
+            "load": {"rate": 75, "minimum_requests": 200},
+            "release": {"load": "3s", "scenario": "get", "dwell": "3s", "probes": 80, "allowed_slow_down": None},
         }
     )
 
