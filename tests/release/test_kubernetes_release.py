@@ -100,7 +100,7 @@ def place() -> Iterator[Place]:
         folder.chmod(0o711 if os.geteuid() == 0 else 0o700)  # PostgreSQL's own account passes
         shop = found.shop.model_copy(
             update={
-                "thresholds": Thresholds(p95_ms=15_000, error_rate=0.05, utilisation=1.0, requests_per_second=10),
+                "thresholds": Thresholds(p95_ms=15_000, error_rate=0.2, utilisation=1.0, requests_per_second=10),
                 "load": found.shop.load.model_copy(update={"rate": 15.0, "minimum_requests": 60})
                 if found.shop.load
                 else None,
