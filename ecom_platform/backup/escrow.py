@@ -51,9 +51,11 @@ def escrow_text(shop: Shop, identities: Sequence[str], stores: Mapping[str, Stor
 
 def _rescue(shop: Shop, recipients: Sequence[str], stores: Mapping[str, StoreAccess], place: Path) -> dict[str, object]:
     """A spec that can restore and nothing else: the databases' own addresses are not needed for it."""
+    folders = {"folders": [{"name": each.name} for each in shop.folders]} if shop.folders else {}
     return {
         "shop": shop.shop,
         "databases": [{"name": each.name, "url": {"env": "NOT_NEEDED"}} for each in shop.databases],
+        **folders,
         "stores": {name: _store(each) for name, each in stores.items()},
         "encryption": {"recipients": list(recipients), "identity": {"file": str(place)}},
     }
