@@ -10,16 +10,17 @@ Passed = Callable[[int], None]
 
 
 def throttle(bytes_per_second: float | None) -> Passed:
-    """A gate that lets so many bytes a second pass on average since it was made; None lets all pass at once."""
+    """A gate that lets so many bytes a second pass at most; None lets all pass at once.
+
+    What was not used while the reader waited for something else is not made up for by a burst later.
+    """
     if bytes_per_second is None:
         return lambda _: None
-    rate, began, total = bytes_per_second, time.monotonic(), 0
+    rate, free_at = bytes_per_second, time.monotonic()
 
     def passed(size: int) -> None:
-        nonlocal total
-        total += size
-        ahead = began + total / rate - time.monotonic()
-        if ahead > 0:
-            time.sleep(ahead)  # the throttle itself
+        nonlocal free_at
+        free_at = max(free_at, time.monotonic()) + size / rate
+        time.sleep(max(0.0, free_at - time.monotonic()))  # the throttle itself
 
     return passed
