@@ -35,6 +35,11 @@ WAIT_SECONDS = 60.0
 """For a few orders of a shop that serves."""
 
 P = TypeVar("P", bound=CopyPlace)
+FIRST_SECONDS = 600.0
+"""For the first order after the recovery: pods are asked for their readiness every few seconds, and the stopwatch
+runs; a drill that gave up early would be inconclusive where it is only slow.
+"""
+
 Verdicts = Mapping[str, Sequence[Verdict]]
 
 
@@ -129,7 +134,7 @@ def _rehearse(plan: Plan, rehearsal: Rehearsal, writer: Writer) -> _Seen:
         back = plan.recover()
         if back.address:
             writer.redirect(back.address)
-        first = writer.wait_for(1, since=watch.of(back.back_at), seconds=WAIT_SECONDS)
+        first = writer.wait_for(1, since=watch.of(back.back_at), seconds=FIRST_SECONDS)
         served = first.acknowledged if first.acknowledged is not None else first.began
         rehearsal.progress(f"first good purchase {served - at:.1f} s after the fault")
     returned = watch.of(back.back_at)
