@@ -27,6 +27,8 @@ from ecom_platform.spec import Database
 from ecom_platform.verdicts import Outcome, Verdict, worst
 from tests.recovery.conftest import Ground
 
+pytestmark = pytest.mark.timeout(900)  # a whole shop, made, lost and recovered
+
 Judged = tuple[dict[str, list[Verdict]], DrillRecord]
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from ecom_platform.recovery.copies import copy_of, site_of
 from ecom_platform.recovery.database import recover_database
 from tests.recovery.conftest import small_shop
+
+pytestmark = pytest.mark.timeout(900)  # a whole shop, made, lost and recovered
 site = site_of(copy_of(small_shop(), stores=("local", "cloud")), Path(sys.argv[1]))
 
 def progress(what):

@@ -22,6 +22,8 @@ from ecom_platform.recovery.rehearsal import Rehearsal
 from tests.recovery.conftest import Ground
 from tests.recovery.test_database_drill import red
 
+pytestmark = pytest.mark.timeout(900)  # a whole shop, made, lost and recovered
+
 PLANS: dict[str, Callable[[Site, Rehearsal], Plan]] = {
     checks.MEDIA_LOST: part_drills.media_plan,
     checks.STORE_UNREACHABLE: part_drills.store_plan,

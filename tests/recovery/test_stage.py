@@ -25,6 +25,8 @@ from ecom_platform.verdicts import passed
 from schedules import cron_table
 from tests.recovery.conftest import Ground, small_shop
 
+pytestmark = pytest.mark.timeout(900)  # a whole shop, made, lost and recovered
+
 SHOP = read_spec(EXAMPLE_SPEC)
 
 
