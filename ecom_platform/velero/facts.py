@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ Object = Mapping[str, Any]
 BACKUP_LABEL = "velero.io/backup-name"
 RESTORE_LABEL = "velero.io/restore-name"
 _CLAIM = "velero.io/pvc-name"
+
+_ERROR = re.compile(r'level=error msg="((?:[^"\\]|\\.)*)"')
 
 ENDED = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
 """The phases of Backups and Restores that do not change any more."""
@@ -72,6 +75,12 @@ def work(found: Object) -> Work:
         "; ".join(each for each in reasons if each)[:500],
         status.get("startTimestamp") or "",
     )
+
+
+def errors_of(log: str, name: str) -> str:
+    """The errors that Velero's log has of one Backup or Restore; the object itself only counts them."""
+    said = [found[1] for line in log.splitlines() if name in line and (found := _ERROR.search(line))]
+    return "; ".join(dict.fromkeys(said))[:800]
 
 
 def items(pod_volumes: Iterable[Object], uploads: Iterable[Object], namespace: str) -> list[Item]:

@@ -6,8 +6,10 @@ pods that use them, where nothing but each other can be reached: a restored shop
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +17,9 @@ from ecom_platform.backup import compare, fingerprints
 from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.clients.kubernetes_api import Object
 from ecom_platform.clients.kubernetes_kinds import VELERO_API
+from ecom_platform.errors import BusyError
 from ecom_platform.platforms.kubernetes import secrets as passwords
+from ecom_platform.platforms.kubernetes.names import MANAGED
 from ecom_platform.platforms.kubernetes.rollout import POLL_SECONDS, refuse_troubled_pods
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings, Record
@@ -36,6 +40,7 @@ CHECKS = {
 START_SECONDS = 300.0
 """From the restored volumes to pods that run on them, a database's recovery included."""
 
+_PLACING = "ecom-scratch-pods"
 _NOT_AS_OBJECTS = (
     "pods",
     "replicasets.apps",
@@ -178,7 +183,15 @@ def _prove_data(place: Place, scratch: Scratch, backup: str, seen: Evidence, fou
         found.add("content", holds("the content came back", True, "there are no volumes"))
         return
     with scratch.namespace(runs=True) as into:
-        done = _restore(place, scratch, backup, into, includedResources=list(_WITH_DATA), restorePVs=True)
+        done = _restore(
+            place,
+            scratch,
+            backup,
+            into,
+            includedResources=list(_WITH_DATA),
+            restorePVs=True,
+            resourceModifier={"kind": "configmap", "name": _free_to_be_placed(place)},
+        )
         found.add("restored", judge.restored(done), *_volumes_restored(place, done.name))
         if done.phase != "Completed":
             found.add("content", inconclusive("the content came back", f"the restore is {done.phase or 'not seen'}"))
@@ -199,6 +212,33 @@ def _prove_data(place: Place, scratch: Scratch, backup: str, seen: Evidence, fou
         for name in place.databases:
             verdicts += _database(place, into, name, seen)
     found.add("content", *_certain(seen, verdicts))
+
+
+def _free_to_be_placed(place: Place) -> str:
+    """The name of the rules by which a restored pod may run on any node, made if they are not there.
+
+    The API server (1.34) writes `matchLabelKeys` into a pod's selector, and then refuses a pod that has both: no
+    such pod of a Deployment comes back as it stands in a backup.
+    """
+    patch = {"spec": {"topologySpreadConstraints": None, "affinity": None}}
+    rules = {
+        "version": "v1",
+        "resourceModifierRules": [
+            {
+                "conditions": {"groupResource": "pods", "resourceNameRegex": ".*"},
+                "mergePatches": [{"patchData": json.dumps(patch)}],
+            }
+        ],
+    }
+    body: Object = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": _PLACING, "labels": dict(MANAGED)},
+        "data": {"rules.yaml": json.dumps(rules)},
+    }
+    with suppress(BusyError):  # it is there
+        place.cluster.create("configmaps", body, place.velero.namespace)
+    return _PLACING
 
 
 def _volumes_restored(place: Place, restore: str) -> list[Verdict]:

@@ -9,7 +9,7 @@ import base64
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -34,6 +34,9 @@ CHECKS = {
     "volumes": "every volume of the namespace is in the backup; one that Velero left out is named",
 }
 LATEST = "latest"
+LOG_LINES = 2000
+"""Of Velero's log, for the errors of a Backup or Restore that has just ended; it writes some hundred for one."""
+
 _INSTALL = "Install Velero and k8s/velero; docs/velero.md tells how."
 
 Progress = Callable[[str], None]
@@ -110,8 +113,16 @@ class Place:
         while True:
             found = facts.work(self.cluster.read(kind, name, self.velero.namespace))
             if found.ended or time.monotonic() > deadline:
-                return found
+                return replace(found, reason=found.reason or self._said(name)) if found.errors else found
             time.sleep(POLL_SECONDS)
+
+    def _said(self, name: str) -> str:
+        servers = self.cluster.list("pods", self.velero.namespace, labels="deploy=velero")
+        logs = [
+            self.cluster.logs(each["metadata"]["name"], self.velero.namespace, lines=LOG_LINES, container="velero")
+            for each in servers
+        ]
+        return facts.errors_of("\n".join(logs), name)
 
     def items(self, backup: str) -> list[facts.Item]:
         labels = f"{facts.BACKUP_LABEL}={backup}"

@@ -61,6 +61,13 @@ spec:
       automountServiceAccountToken: false
       terminationGracePeriodSeconds: 0
       securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+      # The API server refuses a pod that was made by this and comes back as it was.
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector: {matchLabels: {app: keeper}}
+          matchLabelKeys: [pod-template-hash]
       containers:
         - name: main
           image: python:3.13-slim

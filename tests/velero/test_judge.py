@@ -121,6 +121,16 @@ def test_each_phase_has_its_outcome(phase: str, errors: int, outcome: Outcome) -
     assert judge.restored(facts.work(found)).outcome is outcome
 
 
+def test_the_errors_that_velero_only_counts_are_read_from_its_log() -> None:
+    log = (
+        'time="t" level=error msg="no pod \\"a\\" here" restore=velero/proof-1\n'
+        'time="t" level=info msg="all is well" restore=velero/proof-1\n'
+        'time="t" level=error msg="something else" restore=velero/proof-2\n'
+    )
+    assert facts.errors_of(log, "proof-1") == 'no pod \\"a\\" here'
+    assert facts.errors_of("", "proof-1") == ""
+
+
 def schedule(name: str = "shop-daily", **changes: Any) -> dict[str, Any]:
     template = {"includedNamespaces": ["shop"], "ttl": changes.pop("ttl", "2160h0m0s")}
     status = {"phase": "Enabled", "lastBackup": changes.pop("last", "2026-03-01T02:00:00Z")}
