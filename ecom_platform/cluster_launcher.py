@@ -24,9 +24,12 @@ class ClusterRunLauncher(K8sRunLauncher):
         """Why the run's pod does not run. The monitoring daemon asks before it marks a run as failed, and only
         then; a run that is still starting has timed out.
         """
-        said = super().get_run_worker_debug_info(run, include_container_logs=include_container_logs)
-        if run.status in (DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED):
-            namespace = self.get_container_context_for_run(run).namespace
-            job: str = get_job_name_from_run_id(run.run_id)  # type: ignore[no-untyped-call]
-            self._api_client.delete_job(job_name=job, namespace=namespace)
-        return said
+        namespace = self.get_container_context_for_run(run).namespace
+        job: str = get_job_name_from_run_id(run.run_id)  # type: ignore[no-untyped-call]
+        try:
+            gone = not self._api_client.get_pod_names_in_job(job, namespace=namespace)
+            said = super().get_run_worker_debug_info(run, include_container_logs=include_container_logs)
+            return f"Its pod is gone: it was deleted or evicted.\n{said}" if gone else said
+        finally:
+            if run.status in (DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED):
+                self._api_client.delete_job(job_name=job, namespace=namespace)

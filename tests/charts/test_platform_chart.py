@@ -153,6 +153,7 @@ def test_each_account_may_do_what_it_needs_and_nothing_else() -> None:
     assert rules(roles["daemon"]) == {
         ("jobs", "create"),
         ("jobs", "delete"),
+        ("jobs", "list"),
         ("jobs/status", "get"),
         ("pods", "list"),
         ("pods", "delete"),

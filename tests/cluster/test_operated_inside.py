@@ -239,7 +239,7 @@ def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself
     assert ended(api, first) == "FAILURE"
     told = [each["message"] for each in api.follow(first, None).events if each["__typename"] == "RunFailureEvent"]
     print(f"a deleted pod: {told}")
-    assert told
+    assert any("pod is gone" in each or "interrupted" in each for each in told)
     assert api.follow(first, None).tags[WILL_RETRY] == "true"
     again = eventually("the run is tried again", lambda: api.follow(first, None).tags.get(RETRY_RUN), 120)
     assert ended(api, again) == "SUCCESS"

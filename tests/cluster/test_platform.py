@@ -206,7 +206,7 @@ def test_a_run_whose_pod_is_deleted_fails_and_is_tried_again(
     cluster.kubectl("delete", "pod", "-n", platform.namespace, *chosen, *how, seconds=90)
     assert result(launching, run) == "FAILURE"
     print(why(launching, run))
-    assert "pod" in why(launching, run) or "interrupted" in why(launching, run)
+    assert "pod is gone" in why(launching, run) or "interrupted" in why(launching, run)
     assert launching.follow(run, None).tags[WILL_RETRY] == "true"
     again = eventually("it is tried again", lambda: launching.follow(run, None).tags.get(RETRY_RUN), 90)
     assert result(launching, again) == "SUCCESS"
