@@ -19,15 +19,16 @@ import pytest
 from ecom_platform.backup import proof, snapshot
 from ecom_platform.clients.web import session
 from ecom_platform.load.ledger import Answered
+from ecom_platform.platforms.kubernetes import KubernetesPlatform
 from ecom_platform.platforms.kubernetes.names import SHOP_ACCESS
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
-from ecom_platform.platforms.protocol import Conflict
+from ecom_platform.platforms.protocol import Colour, Conflict
 from ecom_platform.release import operations, versions
 from ecom_platform.release.machine import Phase
 from ecom_platform.release.operations import Operator
 from ecom_platform.release.state import read_state
 from ecom_platform.release.versions import Wanted
-from ecom_platform.spec import Release, Shop, Thresholds
+from ecom_platform.spec import Release, Shop, Store, Thresholds
 from tests.platforms.cluster import ClusterPlace, in_cluster
 from tests.platforms.conftest import state_folder
 from tests.waiting import wait_until
@@ -45,11 +46,8 @@ class Place:
 
     cluster_place: ClusterPlace
     shop: Shop
+    platform: KubernetesPlatform
     said: list[str] = field(default_factory=list)
-
-    @property
-    def platform(self) -> Any:
-        return self.cluster_place.platform
 
     def operator(self) -> Operator:
         return Operator(self.platform, self.shop, "a test", self.said.append)
@@ -79,8 +77,7 @@ class Place:
         assert state.live is not None
         assert set(state.live.definition.versions().values()) == {version}
         for service in self.shop.services:
-            colour = self.platform.live_colour(service)
-            other = "green" if colour == "blue" else "blue"
+            other: Colour = "green" if self.platform.live_colour(service) == "blue" else "blue"
             assert self.platform.instances(service, other) == ()
 
 
@@ -107,18 +104,20 @@ def place() -> Iterator[Place]:
                 "release": Release.model_validate(
                     {"load": "16s", "scenario": "get", "path": "/api/products?limit=5", "dwell": "15s", "probes": 15}
                 ).model_copy(update={"allowed_slow_down": None}),
+                "stores": {"near": Store(url="file:backups")},
             }
         )
+        platform = KubernetesPlatform(shop, found.platform.layout.state)
         for service in shop.services:
-            operations.note_deployed(found.platform, shop, service)
+            operations.note_deployed(platform, shop, service)
         database = shop.database("shop")
-        found.platform.run_task(database, ["python", "-m", "shop.seed", "--orders", "200"], timeout=120)
+        platform.run_task(database, ["python", "-m", "shop.seed", "--orders", "200"], timeout=120)
         forget_column_marks(found)
-        snapshot.take(found.platform, shop, database, progress=lambda _: None)
-        findings, _ = proof.prove(found.platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
+        snapshot.take(platform, shop, database, progress=lambda _: None)
+        findings, _ = proof.prove(platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
         bad = [str(each) for verdicts in findings.verdicts.values() for each in verdicts if not each.passed]
         assert bad == []
-        yield Place(found, shop)
+        yield Place(found, shop, platform)
 
 
 @contextmanager
@@ -163,6 +162,7 @@ def test_a_version_that_cannot_start_goes_back_and_the_live_pods_are_untouched(p
     before = place.live()["backend"]
     backend = place.shop.service("backend")
     colour = place.platform.live_colour(backend)
+    assert colour is not None
     pods = {each.name for each in place.platform.instances(backend, colour)}
     journal = place.operator().start(place.wanted("1.2.0", {"DATABASE_POOL": "none"}))
     assert journal.release.phase is Phase.REVERTED
