@@ -18,7 +18,9 @@ from ecom_platform.errors import DeadlineExceeded, PreflightError, UnreachableEr
 from ecom_platform.platforms.kubernetes import KubernetesPlatform
 from ecom_platform.verdicts import Outcome, Verdict, worst
 
-OUTSIDE_JOBS = ("deploy", "validate", "backup")
+OUTSIDE_JOBS = {"deploy": "deployments", "validate": "validations", "backup": "backups"}
+"""Jobs that are run from here, with their stages: one that the spec leaves out is not there."""
+
 FOLLOWED_BY = (("deploy", "validate"), ("backup", "verify_restore"))
 """A job that is launched, and the one that a sensor in the cluster then starts by itself."""
 
@@ -58,8 +60,8 @@ def _refuse_what_is_missing(context: Context, platform: KubernetesPlatform) -> N
 
 
 def _operate_from_here(context: Context, began: float) -> None:
-    for job in OUTSIDE_JOBS:
-        if context.shop.databases or job != "backup":
+    for job, stage in OUTSIDE_JOBS.items():
+        if stage not in context.shop.leave_out and (context.shop.databases or job != "backup"):
             _go_on_if(run_job(context, job), job, began)
 
 
