@@ -20,6 +20,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING
 
+from ecom_platform.backup.column_marks import has_marks, without_marks
 from ecom_platform.clients import sql
 from ecom_platform.clients.commands import run
 from ecom_platform.clients.pipes import InputOf
@@ -99,7 +100,10 @@ def restore_archives(
     schema = folder / "schema.dump"
     with work.phase("schema"):
         work.spool(archives[SCHEMA], schema)
-        work.run_file(schema, "pre-data")
+        if has_marks(schema):
+            work.run_without_marks(schema, folder / "schema.sql")
+        else:
+            work.run_file(schema, "pre-data")
     work.observer.tables_made()
     with work.phase("data"):
         progress(f"restoring {', '.join(lanes)}")
@@ -174,6 +178,17 @@ class _Work:
     def run_file(self, path: Path, section: str, *options: str) -> None:
         argv = [*self.command(section), *options, path]
         run(argv, timeout=PHASE_SECONDS, check=True, environment=self.environment)
+
+    def run_without_marks(self, path: Path, script: Path) -> None:
+        """The part before the data by way of a script, because pg_restore can leave out no single option."""
+        own = [each for each in self.command("pre-data") if not str(each).startswith("--dbname=")]
+        with open_spool(script):  # made for its owner alone, before a program writes into it
+            run([*own, f"--file={script}", path], timeout=PHASE_SECONDS, check=True)
+        script.write_bytes(without_marks(script.read_bytes()))
+        psql: list[str | Path] = [self.programs / "psql", f"--dbname={self.target.url}", "--no-password"]
+        options = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}"]
+        run([*psql, *options], timeout=PHASE_SECONDS, check=True, environment=self.environment)
+        script.unlink()
 
     def lanes(self, archives: Mapping[str, Copy]) -> None:
         if not archives:

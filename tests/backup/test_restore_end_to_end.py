@@ -19,7 +19,7 @@ from ecom_platform.clients import sql
 from ecom_platform.clients.objects import ObjectStore, open_store
 from ecom_platform.platforms.protocol import DatabaseAccess, StoreAccess
 from ecom_platform.verdicts import Outcome
-from tests.backup.restoring import EVERYTHING, SHOP, load, open_folder
+from tests.backup.restoring import EVERYTHING, SHOP, execute, load, open_folder
 from tests.backup.servers import Postgres
 from tests.backup.snapshots import KEYS, signing_key
 
@@ -102,3 +102,26 @@ def test_a_flipped_bit_in_the_store_is_red_with_its_cause(postgres_server: Postg
     verification = verified(store, manifest)
     assert verification.outcome is Outcome.FAILED
     assert any("altered" in each for each in wrong(verification)), wrong(verification)
+
+
+def test_a_mark_of_the_server_on_its_columns_keeps_no_snapshot_from_being_proved(
+    postgres_server: Postgres, tmp_path: Path
+) -> None:
+    """PostgreSQL 17.12 writes the log position of a column's last change where its options are."""
+    access = postgres_server.create("whole_marked", SHOP)
+    change = "UPDATE pg_attribute SET attoptions = '{}' WHERE attrelid = 'products'::regclass AND attname = '{}'"
+    execute(
+        access,
+        "SET allow_system_table_mods = on",
+        change.format("{pg_attver=29307808}", "id"),
+        change.format("{n_distinct=7,pg_attver=29307809}", "name"),
+    )
+    store, manifest = dumped(access, tmp_path)
+    assert b"pg_attver=29307809" in archive(store, manifest, "schema")
+    assert wrong(verified(store, manifest)) == []
+
+
+def archive(store: ObjectStore, manifest: Manifest, name: str) -> bytes:
+    found = bytearray()
+    copy_archive(store, manifest, name, KEYS, found.extend)
+    return bytes(found)

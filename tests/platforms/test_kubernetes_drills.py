@@ -14,9 +14,8 @@ from ecom_platform.recovery.faults import FAULTS
 from ecom_platform.recovery.rehearsal import Rehearsal
 from ecom_platform.spec import Drills, NodeLoss, Shop
 from tests.backup.restoring import open_folder
-from tests.platforms.cluster import ClusterPlace, shop_in_cluster
+from tests.platforms.cluster import shop_in_cluster
 from tests.recovery.test_database_drill import red
-from tests.release.test_kubernetes_release import forget_column_marks
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
@@ -61,7 +60,6 @@ def test_a_database_in_the_cluster_whose_rows_were_deleted_is_replaced(live: Kub
     site = copies.cluster_site_of(copies.cluster_copy_of(shop), folder)
     try:
         copies.make_copy(live, shop, site, print)
-        forget_column_marks(ClusterPlace(site.platform, site.shop))
         rehearsal = Rehearsal("cluster", "deleted-rows", folder, print)
         judged = drill_on(site, site.shop.databases[0], FAULTS["deleted-rows"], rehearsal)
         print(judged[1].to_metadata())

@@ -81,16 +81,6 @@ class Place:
             assert self.platform.instances(service, other) == ()
 
 
-def forget_column_marks(place: ClusterPlace) -> None:
-    """PostgreSQL 17.12 marks columns with an option that other versions do not know, so that a restore of its
-    dump into one of them fails. How backups bear that is not what is tested here.
-    """
-    marks = "UPDATE pg_attribute SET attoptions = NULL WHERE array_to_string(attoptions, ' ') ~ 'pg_attver'"
-    command = ["psql", "-U", "postgres", "-d", "shop", "-c", "SET allow_system_table_mods = on", "-c", marks]
-    ran = place.platform.execute("database-0", command, timeout=60)
-    assert ran.code == 0, ran.stderr
-
-
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     with state_folder() as folder, in_cluster(folder) as found:
@@ -112,7 +102,6 @@ def place() -> Iterator[Place]:
             operations.note_deployed(platform, shop, service)
         database = shop.database("shop")
         platform.run_task(database, ["python", "-m", "shop.seed", "--orders", "200"], timeout=120)
-        forget_column_marks(found)
         snapshot.take(platform, shop, database, progress=lambda _: None)
         findings, _ = proof.prove(platform, shop, database, snapshot="latest", store="", progress=lambda _: None)
         bad = [str(each) for verdicts in findings.verdicts.values() for each in verdicts if not each.passed]
