@@ -93,7 +93,7 @@ def remove_all(context: Context, *, yes: bool) -> None:
     platform = platform_of(context)
     names = platform.names
     managed = [name for name, each in context.shop.stores.items() if each.managed and platform.operated_inside]
-    stay = f"and the backups in the store {', '.join(managed)}" if managed else "; the backups stay"
+    stay = f" and the backups in the store {', '.join(managed)}" if managed else "; the backups stay"
     click.echo(f"removes the namespaces {names.namespace} and {names.platform_namespace} with the database{stay}")
     if not yes:
         click.confirm("Remove all that?", abort=True)
