@@ -32,6 +32,7 @@ VERBS = {
     "drill": "drill_verbs:drill",
     "recover": "recover_verbs:recover",
     "contacts": "contacts:contacts",
+    "train": "train_verb:train",
     "report": "report_verbs:report",
     "alerts": "alerts_verb:alerts",
     "metrics": "metrics_verb:metrics",

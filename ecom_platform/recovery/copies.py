@@ -126,9 +126,16 @@ def remover_of(shop: Shop) -> Callable[[Path], None]:
 
 def make_copy(live: Platform, shop: Shop, site: Place, progress: Progress) -> None:
     """Bring the copy up with the live shop's data, deployed and open. Raises MissingError if it has no data."""
+    fill_copy(live, shop, site, progress)
+    open_shop(site.platform, site.shop)
+    progress(f"the copy serves at {site.platform.address(site.shop.front_door, 'active')}")
+
+
+def fill_copy(live: Platform, shop: Shop, site: Place, progress: Progress) -> None:
+    """Bring the copy up with the live shop's data, and none of its services. Raises MissingError if it has no data."""
     progress("making a copy of the shop")
     bring_up(site.platform)
-    for folder in shop.folders:
+    for folder in site.shop.folders:
         source = live.folder(folder.name)
         shutil.copytree(source, site.platform.folder(folder.name), dirs_exist_ok=True)
     for database in site.shop.databases:
@@ -144,8 +151,6 @@ def make_copy(live: Platform, shop: Shop, site: Place, progress: Progress) -> No
         else:
             if database.tasks.expand:
                 site.platform.run_task(database, database.tasks.expand, timeout=TASK_SECONDS)
-    open_shop(site.platform, site.shop)
-    progress(f"the copy serves at {site.platform.address(site.shop.front_door, 'active')}")
 
 
 def open_shop(platform: Platform, shop: Shop) -> None:

@@ -21,9 +21,9 @@ def validate_database(platform: Platform, database: Database) -> Findings:
         {
             "reachable": [_answers(app, "the app role"), _answers(backup, "the backup role")],
             "least_privilege": [
-                _refused(app, "the app role cannot create a table", "CREATE TABLE public.refused (id int)"),
-                _refused(backup, "the backup role cannot create a table", "CREATE TABLE public.refused (id int)"),
-                _refused(app, "the app role cannot create a role", "CREATE ROLE refused"),
+                refused(app, "the app role cannot create a table", "CREATE TABLE public.refused (id int)"),
+                refused(backup, "the backup role cannot create a table", "CREATE TABLE public.refused (id int)"),
+                refused(app, "the app role cannot create a role", "CREATE ROLE refused"),
                 _not_superuser(app),
                 _not_superuser(backup),
             ],
@@ -40,7 +40,7 @@ def _answers(access: DatabaseAccess, who: str) -> Verdict:
     return holds(f"{who} reaches the database", row is not None, f"as {row[0]} in {row[1]}" if row else "no row")
 
 
-def _refused(access: DatabaseAccess, claim: str, statement: str) -> Verdict:
+def refused(access: DatabaseAccess, claim: str, statement: str) -> Verdict:
     """Tries a forbidden statement in a transaction that is rolled back whatever happens."""
     from psycopg.errors import InsufficientPrivilege
 
@@ -48,8 +48,8 @@ def _refused(access: DatabaseAccess, claim: str, statement: str) -> Verdict:
         with connect(access) as connection, connection.transaction(force_rollback=True):
             connection.execute(statement.encode())
     except EcomError as error:
-        refused = isinstance(error.__cause__, InsufficientPrivilege)
-        return holds(claim, refused, f"refused: {error.__cause__}" if refused else str(error))
+        by_rights = isinstance(error.__cause__, InsufficientPrivilege)
+        return holds(claim, by_rights, f"refused: {error.__cause__}" if by_rights else str(error))
     return failed(claim, "it was allowed")
 
 

@@ -1,0 +1,166 @@
+"""Disaster recovery and security on one copy of a small shop, acted on as a learner does: by the platform's verbs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from ecom_platform.cli.main import ecom
+from ecom_platform.clients.sql import connect
+from ecom_platform.platforms.local.postgres import role_name
+from ecom_platform.settings import EXAMPLE_SPEC
+from ecom_platform.spec import Shop
+from ecom_platform.spec_file import read_spec, write_spec
+from ecom_platform.training import security
+from ecom_platform.training.copy import copy_site, database_of
+from ecom_platform.verdicts import Outcome, worst
+
+
+@dataclass(frozen=True)
+class Room:
+    """A shop that never ran, with its trainings."""
+
+    state: Path
+    spec: Path
+
+    @property
+    def shop(self) -> Shop:
+        return read_spec(self.spec)
+
+    @property
+    def scene(self) -> Path:
+        return self.state / "ecommerce" / "training" / "disaster-recovery"
+
+    def train(self, *arguments: str) -> Result:
+        return CliRunner(env={"ECOM_STATE": str(self.state), "ECOM_SPEC": str(self.spec)}).invoke(
+            ecom, ["train", *arguments]
+        )
+
+    def on_the_copy(self, *arguments: str) -> Result:
+        """A verb of the platform, in the environment that the task tells."""
+        told = self.train("disaster-recovery").output.split("export ", 1)[1].splitlines()[0]
+        return CliRunner(env=dict(each.split("=", 1) for each in told.split())).invoke(ecom, list(arguments))
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Room]:
+    shop = read_spec(EXAMPLE_SPEC)
+    database = shop.databases[0]
+    tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", "300")})
+    small = shop.model_copy(update={"databases": (database.model_copy(update={"tasks": tasks}),)})
+    with tempfile.TemporaryDirectory(prefix="ecom-training-") as name:
+        Path(name).chmod(0o711)
+        spec = Path(name) / "spec.yaml"
+        spec.write_text(write_spec(small))
+        room = Room(Path(name) / "state", spec)
+        try:
+            started = room.train("disaster-recovery", "start")
+            assert started.exit_code == 0, (started.output, started.exception)
+            yield room
+        finally:
+            assert room.train("disaster-recovery", "end").exit_code == 0
+
+
+def test_a_lost_table_fails_until_the_right_snapshot_is_back(room: Room) -> None:
+    assert room.train("disaster-recovery", "check").exit_code == 1
+
+    told = room.on_the_copy("snapshots")
+    assert told.exit_code == 0, told.output
+    ids = sorted(_snapshots(room))
+    assert len(ids) == 2
+
+    wrong = room.on_the_copy("recover", "--database", "shop", "--snapshot", ids[-1])
+    assert wrong.exit_code == 0, wrong.output
+    assert room.train("disaster-recovery", "check").exit_code == 1, "the newest snapshot holds the damage"
+
+    assert room.on_the_copy("recover", "--database", "shop").exit_code == 0
+    checked = room.train("disaster-recovery", "check")
+    assert checked.exit_code == 0, checked.output
+
+    site = copy_site(room.shop, room.scene)
+    site.platform.fence(database_of(site), closed=True)
+    assert room.train("disaster-recovery", "check").exit_code != 0, "right, and closed to the shop"
+    site.platform.fence(database_of(site), closed=False)
+
+
+def test_every_planted_weakness_has_to_go_and_the_roles_must_go_on_working(room: Room) -> None:
+    site = copy_site(room.shop, room.scene)
+    facts = {"secrets": sorted(each.name for each in security._secrets(site))}
+
+    def failed() -> set[str]:
+        return {each.claim for each in security.look(room.shop, room.scene, facts) if each.outcome is Outcome.FAILED}
+
+    assert failed() == set()
+    security.plant(site, room.scene)
+    assert (room.scene / security.ADMIN).stat().st_mode & 0o777 == 0o600
+    weak = failed()
+    growing = len(database_of(site).growing)
+    assert len(weak) == 3 + growing
+
+    app, backup = (role_name(database_of(site), role) for role in ("app", "backup"))
+    mendings = [
+        (f"ALTER ROLE {app} NOCREATEDB", 1),
+        (f"REVOKE CREATE ON SCHEMA public FROM {app}", 1),
+        (f"REVOKE pg_write_all_data FROM {backup}", growing),
+    ]
+    for statement, fewer in mendings:
+        _as_superuser(room, statement)
+        assert len(failed()) == len(weak) - fewer, statement
+        weak = failed()
+    assert weak == {"no secret can be read by others"}
+    security._app_secret(site).chmod(0o600)
+    assert worst(security.look(room.shop, room.scene, facts)) is Outcome.PASSED
+
+    _as_superuser(room, f"ALTER ROLE {app} NOLOGIN")
+    assert "the app role reaches the database" in failed(), "too much was taken away"
+    _as_superuser(room, f"ALTER ROLE {app} LOGIN")
+    secret = security._app_secret(site)
+    kept = secret.read_bytes()
+    secret.unlink()
+    assert failed() == {"every secret is there"}
+    secret.touch(mode=0o600)
+    secret.write_bytes(kept)
+
+
+def test_a_server_that_is_down_is_inconclusive_and_a_second_start_is_refused(room: Room) -> None:
+    assert "set already" in str(room.train("disaster-recovery", "start").exception)
+    site = copy_site(room.shop, room.scene)
+    site.platform.down()
+    try:
+        assert room.train("disaster-recovery", "check").exit_code == 3
+        assert worst(security.look(room.shop, room.scene, {"secrets": []})) is Outcome.INCONCLUSIVE
+    finally:
+        site.platform.up()
+
+
+def test_nothing_of_a_training_is_in_the_shops_own_history(room: Room) -> None:
+    assert not (room.state / "ecommerce" / "dagster").exists()
+
+
+def _snapshots(room: Room) -> list[str]:
+    told = yaml.safe_load(room.on_the_copy("snapshots", "--json").output)
+    return list({each["id"] for each in (told["snapshots"] if isinstance(told, dict) else told)})
+
+
+def _as_superuser(room: Room, statement: str) -> None:
+    site = copy_site(room.shop, room.scene)
+    with connect(site.platform.postgres.superuser(database_of(site).name)) as connection:
+        connection.execute(statement.encode())
+
+
+def test_the_list_and_the_end_need_no_scene(tmp_path: Path) -> None:
+    room = Room(tmp_path, EXAMPLE_SPEC)
+    listed = room.train()
+    assert [line.split()[0] for line in listed.output.splitlines()] == [
+        "security", "performance-testing", "disaster-recovery", "pipelines",
+    ]  # fmt: skip
+    for module in ("security", "performance-testing", "disaster-recovery", "pipelines"):
+        assert room.train(module, "end").exit_code == 0
+        assert "its scene is not set" in str(room.train(module, "check").exception)
+    assert list((tmp_path / "ecommerce" / "training").iterdir()) == []
