@@ -20,7 +20,9 @@ def test_every_verb_has_its_place_in_the_table_and_no_other() -> None:
     cells = re.findall(r"(?m)^\| (`ecom .*?) \| ", section("The command line").replace("\\|", "/"))
     named = {code.removeprefix("ecom ").split()[0] for cell in cells for code in re.findall(r"`([^`]+)`", cell)}
     assert set(VERBS) - named == set()
-    verbs_of_groups = {"plan", "apply", "abort", "rollback", "add", "rotate", "escrow", "start", "list", "ok"}
+    verbs_of_groups = {
+        "plan", "apply", "abort", "rollback", "add", "rotate", "escrow", "start", "list", "ok", "check", "end",
+    }  # fmt: skip
     assert named - set(VERBS) - verbs_of_groups == set()
 
 
