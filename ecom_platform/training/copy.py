@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ecom_platform.errors import EcomError
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.platforms.local.layout import make_enterable
 from ecom_platform.platforms.protocol import Platform
@@ -45,6 +46,17 @@ def remove(shop: Shop, folder: Path) -> None:
 
 def database_of(site: Site) -> Database:
     return site.shop.databases[0]
+
+
+def server_is_down(site: Site) -> str:
+    """Why nothing can be said about the copy's databases; empty if its server answers."""
+    from ecom_platform.clients.sql import connect
+
+    try:
+        with connect(site.platform.postgres.superuser("postgres")):
+            return ""
+    except EcomError as error:
+        return error.seen
 
 
 def how_to_reach(folder: Path) -> str:

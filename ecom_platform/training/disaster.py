@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecom_platform.recovery.copies import Site
 from ecom_platform.spec import Shop
-from ecom_platform.training.copy import copy_site, database_of, how_to_reach, make, remove
-from ecom_platform.verdicts import Verdict, inconclusive
+from ecom_platform.training.copy import copy_site, database_of, how_to_reach, make, remove, server_is_down
+from ecom_platform.verdicts import Verdict, failed, inconclusive
 
 if TYPE_CHECKING:
     from ecom_platform.platforms.protocol import Platform
@@ -63,13 +63,13 @@ def look(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> list[Verdict]:
 
     site = copy_site(shop, folder)
     database = database_of(site)
+    if down := server_is_down(site):
+        return [inconclusive("the copy's server answers", f"{down}; `ecom train disaster-recovery end` begins anew")]
     try:
         with connect(site.platform.database(database, "backup")) as connection:
             seen = fingerprints.fingerprint(connection)
     except EcomError as error:
-        return [
-            inconclusive("the database can be read", f"{error.seen}; `ecom train disaster-recovery end` begins anew")
-        ]
+        return [failed("the database can be read", error.seen)]
     findings = validate_database(site.platform, database).verdicts
     return [
         *compare(fingerprints.read(facts["fingerprint"]), seen),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecom_platform.recovery.copies import Site
 from ecom_platform.spec import Shop
-from ecom_platform.training.copy import copy_site, database_of, how_to_reach, make, remove
+from ecom_platform.training.copy import copy_site, database_of, how_to_reach, make, remove, server_is_down
 from ecom_platform.verdicts import Verdict, failed, holds, inconclusive
 
 if TYPE_CHECKING:
@@ -27,13 +27,17 @@ ATTRIBUTES = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rol
 
 
 def build(live: Platform, shop: Shop, folder: Path, progress: Callable[[str], None]) -> Mapping[str, Any]:
-    site = make(live, shop, folder, progress)
-    plant(site, folder)
+    return plant(make(live, shop, folder, progress), folder)
+
+
+def plant(site: Site, folder: Path) -> Mapping[str, Any]:
+    """The weaknesses, and the superuser's password for who is to mend them; gives the facts for the judge."""
+    _widen_roles(site, folder)
+    _app_secret(site).chmod(0o644)
     return {"secrets": sorted(each.name for each in _secrets(site))}
 
 
-def plant(site: Site, folder: Path) -> None:
-    """The weaknesses, and the superuser's password for who is to mend them."""
+def _widen_roles(site: Site, folder: Path) -> None:
     from psycopg import sql
 
     from ecom_platform.clients.sql import connect
@@ -49,7 +53,6 @@ def plant(site: Site, folder: Path) -> None:
     admin = folder / ADMIN
     admin.touch(mode=0o600)
     admin.write_text(f"*:*:*:*:{access.password}\n", encoding="utf-8")
-    _app_secret(site).chmod(0o644)
 
 
 def task(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> str:
@@ -68,15 +71,9 @@ Hints: docs/security.md says what each role is for, and who may read a secret.
 
 
 def look(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> list[Verdict]:
-    from ecom_platform.clients.sql import connect
-    from ecom_platform.errors import EcomError
-
     site = copy_site(shop, folder)
-    try:
-        with connect(site.platform.postgres.superuser("postgres")):
-            pass
-    except EcomError as error:
-        return [inconclusive("the copy's server answers", f"{error.seen}; `ecom train security end` begins anew")]
+    if down := server_is_down(site):
+        return [inconclusive("the copy's server answers", f"{down}; `ecom train security end` begins anew")]
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in _secrets(site)}
     lost = sorted(set(facts["secrets"]) - set(modes))
     if lost:
