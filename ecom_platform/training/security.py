@@ -56,6 +56,8 @@ def _widen_roles(site: Site, folder: Path) -> None:
 
 
 def task(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> str:
+    from ecom_platform.clients.postgres_server import wheel_programs
+
     del facts
     site = copy_site(shop, folder)
     url = site.platform.postgres.superuser(database_of(site).name).url
@@ -65,7 +67,8 @@ Find what is too wide and take it away; the shop's and the backup's roles must g
 
 In another terminal:
   {how_to_reach(folder)}
-  export PGPASSFILE={folder / ADMIN}; psql '{url}'
+  export PGPASSFILE={folder / ADMIN}
+  {wheel_programs() / "psql"} '{url}'
 Hints: docs/security.md says what each role is for, and who may read a secret.
        In psql, \\du and \\dn+ show who may what."""
 
