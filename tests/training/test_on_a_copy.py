@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
 from ecom_platform.cli.main import ecom
+from ecom_platform.clients import processes
 from ecom_platform.clients.sql import connect
 from ecom_platform.platforms.local.postgres import role_name
-from ecom_platform.settings import EXAMPLE_SPEC
+from ecom_platform.settings import EXAMPLE_SPEC, ROOT
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec, write_spec
 from ecom_platform.training import security
 from ecom_platform.training.copy import copy_site, database_of
 from ecom_platform.verdicts import Outcome, worst
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,27 @@ def test_a_server_that_is_down_is_inconclusive_and_a_second_start_is_refused(roo
         assert worst(security.look(room.shop, room.scene, {"secrets": []})) is Outcome.INCONCLUSIVE
     finally:
         site.platform.up()
+
+
+def test_a_start_that_was_killed_leaves_no_scene_and_end_removes_what_it_made(room: Room) -> None:
+    folder = room.state / "ecommerce" / "training" / "security"
+    environment = {**os.environ, "ECOM_STATE": str(room.state), "ECOM_SPEC": str(room.spec)}
+    with subprocess.Popen([sys.executable, "-m", "ecom_platform.cli", "train", "security", "start"],
+                          cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as start:  # fmt: skip
+        wait_until(lambda: _servers(folder) or start.poll() is not None, seconds=120, what="the copy's server runs")
+        start.kill()
+    assert start.returncode == -signal.SIGKILL
+    assert "its scene is not set" in str(room.train("security", "check").exception)
+    ended = room.train("security", "end")
+    assert ended.exit_code == 0, ended.exception
+    assert _servers(folder) == []
+    assert [each.name for each in folder.iterdir()] == ["lock"]
+
+
+def _servers(folder: Path) -> list[psutil.Process]:
+    """PostgreSQL's, the maker of its files among them: killed then, it tidies up while others remove."""
+    names = ("initdb", "postgres")
+    return processes.find(lambda each: each.name() in names and folder in Path(each.cwd()).parents)
 
 
 def test_nothing_of_a_training_is_in_the_shops_own_history(room: Room) -> None:
