@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ecom_platform.clients.supervisor import replace_text
-from ecom_platform.errors import BusyError, MissingError
+from ecom_platform.errors import BusyError, ConfigurationError
 from ecom_platform.platforms.local.layout import make_enterable
 from ecom_platform.platforms.local.locks import held
 
@@ -36,9 +36,9 @@ class Scene:
         return (self.folder / FACTS).exists()
 
     def facts(self) -> dict[str, Any]:
-        """What its judge has to know. Raises MissingError if the scene is not set, or was half made and killed."""
+        """What its judge has to know. Raises ConfigurationError if the scene is not set, or was half made and killed."""
         if not self.is_set:
-            raise MissingError(
+            raise ConfigurationError(
                 f"check the training {self.name}", "its scene is not set", f"Run `ecom train {self.name} start`."
             )
         found: dict[str, Any] = json.loads((self.folder / FACTS).read_text(encoding="utf-8"))
