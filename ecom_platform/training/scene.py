@@ -36,7 +36,7 @@ class Scene:
         return (self.folder / FACTS).exists()
 
     def facts(self) -> dict[str, Any]:
-        """What its judge has to know. Raises ConfigurationError if the scene is not set, or was half made and killed."""
+        """What its judge has to know. Raises ConfigurationError if the scene is not set, or half made."""
         if not self.is_set:
             raise ConfigurationError(
                 f"check the training {self.name}", "its scene is not set", f"Run `ecom train {self.name} start`."
