@@ -13,6 +13,8 @@ from ecom_platform.recovery.validation import validate
 from ecom_platform.settings import ROOT
 from tests.recovery.conftest import Ground
 
+pytestmark = pytest.mark.timeout(900)  # a whole shop, made, lost and recovered
+
 # Recovers, and dies of SIGKILL at the word that begins with its second argument.
 RECOVER = """
 import os, signal, sys
@@ -21,7 +23,6 @@ from ecom_platform.recovery.copies import copy_of, site_of
 from ecom_platform.recovery.database import recover_database
 from tests.recovery.conftest import small_shop
 
-pytestmark = pytest.mark.timeout(900)  # a whole shop, made, lost and recovered
 site = site_of(copy_of(small_shop(), stores=("local", "cloud")), Path(sys.argv[1]))
 
 def progress(what):
