@@ -22,7 +22,7 @@ def test_the_suite_leaves_a_dated_folder_of_the_real_shop(pipeline: Pipeline, mo
     (folder,) = (pipeline.platform.reports() / "performance-results").iterdir()
     content = json.loads((folder / "k6-results.json").read_text())
     assert content["summary"]["errors"] == 0
-    assert {"home", "products", "checkout"} <= set(content["summary"]["classes"])
+    assert {"home", "products", "product"} <= set(content["summary"]["classes"])
     assert [each["rate"] for each in content["ramp"]] == [90]
     phases = {line.split(",")[0] for line in (folder / "resource-usage.log").read_text().splitlines()}
     assert {"load", "90/s"} <= phases
