@@ -1,7 +1,7 @@
 """A real browser for all tests that look at pages; they are marked with `pytest.mark.browser`.
 
-tests/conftest.py takes the fixture in, once: Playwright runs one browser a process, and a fixture that each
-room imported would be another one in each.
+tests/conftest.py takes the fixture in, once: Playwright runs one browser a process at a time, and a fixture that
+each room imported would be another one beside it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium of this machine, one for the session. Where there is none the test is skipped; in CI it fails."""
+    """Chromium of this machine, one for each file of tests: while it is open no other event loop can run in
+    this thread, and what needs one (Dagster's runs) leaves warnings. Where there is none the test is skipped; in CI it fails."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("needs Chromium on PATH: apt-get install chromium")
