@@ -32,7 +32,9 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium of this machine, one for each file of tests: while it is open no other event loop can run in
-    this thread, and what needs one (Dagster's runs) leaves warnings. Where there is none the test is skipped; in CI it fails."""
+    this thread, and what needs one (Dagster's runs) leaves warnings. Where there is no Chromium the test is
+    skipped; in CI it fails.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("needs Chromium on PATH: apt-get install chromium")

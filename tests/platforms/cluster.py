@@ -58,7 +58,13 @@ class ClusterPlace:
     def with_values(self, **values: object) -> KubernetesPlatform:
         """The platform of the same shop with other values of the chart in its spec."""
         changed = self.shop.kubernetes.model_copy(update={"values": {**self.shop.kubernetes.values, **values}})
-        return KubernetesPlatform(self.shop.model_copy(update={"kubernetes": changed}), self.platform.layout.state)
+        return self.sharing(self.shop.model_copy(update={"kubernetes": changed}))
+
+    def sharing(self, shop: Shop) -> KubernetesPlatform:
+        """The platform of a changed shop, over the connections of this one, which are closed with it."""
+        platform = KubernetesPlatform(shop, self.platform.layout.state)
+        platform.cluster = self.cluster
+        return platform
 
 
 def shop_in_cluster(suffix: str) -> Shop:

@@ -26,6 +26,7 @@ from ecom_platform.verdicts import Outcome
 from tests.backup.snapshots import KEYS
 from tests.backup.sources.trees import Keeper
 from tests.platforms.cluster import missing, unguarded_namespace
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -155,10 +156,17 @@ def test_a_pod_that_goes_while_it_is_read_leaves_no_snapshot(place: Place, keepe
         assert place.cluster.execute(name, place.namespace, ["python3", "-c", fill], timeout=60).code == 0
         tree = place.tree(pod=name)
 
+        def there() -> object:
+            return place.cluster.find("pods", name, place.namespace)
+
         def cut() -> Iterator[bytes]:
             for number, block in enumerate(type(tree).blocks(tree)):
                 if number == 8:
-                    place.cluster.delete("pods", name, place.namespace, grace=0)
+                    # With a grace, however short, its name goes when its processes have gone.
+                    place.cluster.delete("pods", name, place.namespace, grace=1)
+                    wait_until(
+                        lambda: not place.cluster.find("pods", name, place.namespace), seconds=60, what="its end"
+                    )
                 yield block
 
         tree.blocks = cut  # type: ignore[method-assign]  # the pod's end comes in the middle

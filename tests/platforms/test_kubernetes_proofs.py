@@ -12,7 +12,6 @@ from ecom_platform.backup.archives import copy_archive
 from ecom_platform.backup.sources.configuration import configuration_source, gather
 from ecom_platform.backup.sources.folder import tree_source
 from ecom_platform.clients.kubernetes_api import Object
-from ecom_platform.platforms.kubernetes import KubernetesPlatform
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
 from ecom_platform.spec import FolderReference
 from ecom_platform.validation import cluster as cluster_validation
@@ -189,7 +188,7 @@ def test_the_media_of_the_shop_are_read_in_a_pod_of_the_backend(place: ClusterPl
     media = FolderReference(folder="media")
     backend = place.service(settings={"MEDIA_DIR": media})
     shop = place.shop.model_copy(update={"services": (backend, place.service("frontend"))})
-    platform = KubernetesPlatform(shop, place.platform.layout.state)
+    platform = place.sharing(shop)
     snapshot = keeper.take_source(tree_source("folder", "media", platform.folder_tree("media")))
     assert snapshot.fingerprint["entries"] == 1  # the chart's volume for trials is empty
     assert keeper.verify(snapshot).outcome is Outcome.PASSED

@@ -97,7 +97,7 @@ def place() -> Iterator[Place]:
                 "stores": {"near": Store(url="file:backups")},
             }
         )
-        platform = KubernetesPlatform(shop, found.platform.layout.state)
+        platform = found.sharing(shop)
         for service in shop.services:
             operations.note_deployed(platform, shop, service)
         database = shop.database("shop")
