@@ -29,7 +29,8 @@ def report(context: Context, *, output: Path | None) -> None:
 def show_report(context: Context, output: Path | None = None, *, unjudged: tuple[Stage, ...] = ()) -> int:
     """Write and print the evidence; the exit code is the page's outcome.
 
-    unjudged: stages that the caller did not run; they stand on the page as they are, and do not decide here.
+    unjudged: stages that the caller did not run. They do not decide here; what was seen of them before stands on
+    the page, and one of which nothing was ever seen is named there as left out.
     """
     import dagster as dg
     from rich.console import Console
@@ -42,6 +43,10 @@ def show_report(context: Context, output: Path | None = None, *, unjudged: tuple
         stages = stage_assets(context.shop)
         earlier = [each for stage, built in stages.items() if stage != "reports" for each in built]
         page = gather(instance, context.shop, earlier, context.platform, running_webserver(context) or "")
+    seen = {each.stage for each in page.evidence}
+    absent = tuple(each for each in unjudged if each in page.stages and each not in seen)
+    stages_shown = [each for each in page.stages if each not in absent]
+    page = replace(page, stages=stages_shown, left_out=(*page.left_out, *absent))
     path = write_page(page, context.platform.reports())
     if output:
         output.write_bytes(path.read_bytes())
