@@ -1,8 +1,9 @@
-"""Goal for a shop of 1 GB: from the fault (a table is dropped) to the first good purchase not longer than a bare
-`pg_restore -j2` of a local dump into the same server; on two free cores that is at most 30 s.
+"""Goal for a shop of 1 GB on two free cores: from the fault (a table is dropped) to the first good purchase at
+most 30 s.
 
-`python -m benchmarks.recovery_drill [--orders N]`. Both are measured in the same minutes; what a drill does more is
-notice, fetch, decrypt, compare, exchange. Seconds alone say how busy the machine is.
+`python -m benchmarks.recovery_drill [--orders N]`. A bare `pg_restore -j2` of a local dump into the same server is
+timed in the same minutes and printed beside it, because seconds alone also say how busy the machine is; what a drill
+does more is notice, fetch, decrypt, compare, exchange.
 """
 
 from __future__ import annotations
@@ -26,9 +27,6 @@ from ecom_platform.settings import EXAMPLE_SPEC
 from ecom_platform.spec import Drills
 from ecom_platform.spec_file import read_spec
 from tests.backup.servers import PG_BIN
-
-GOAL = 1.0
-"""Of the bare restore's time."""
 
 GOAL_SECONDS = 30.0
 
@@ -80,14 +78,12 @@ def report(site: Site, live: LocalPlatform, folder: Path) -> None:
     floor = bare_restore(site, folder)
     size = float(record.facts["database_bytes"]) / 1e9
     rto = record.rto_seconds or 0.0
-    print(
-        f"database {size:.2f} GB; fault to first good purchase {rto:.1f} s, goal {GOAL_SECONDS:g} s on two free cores"
-    )
+    print(f"database {size:.2f} GB; fault to first good purchase {rto:.1f} s, goal {GOAL_SECONDS:g} s")
     restored = record.facts["restore_seconds"]
     print(f"restore and comparison {restored} s")
-    print(f"the whole {rto / floor:.2f}x of a bare pg_restore ({floor:.1f} s), goal {GOAL:g}x")
+    print(f"the whole {rto / floor:.2f}x of a bare pg_restore ({floor:.1f} s)")
     print("not passed: " + ("; ".join(red) or "nothing"))
-    if red or rto > GOAL * floor:
+    if red or not 0 < rto <= GOAL_SECONDS:
         raise SystemExit(1)
 
 
