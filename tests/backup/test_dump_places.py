@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ecom_platform.backup.catalogue import find
 from ecom_platform.backup.dump import Options
+from ecom_platform.backup.manifest import new_id
 from ecom_platform.backup.retention_apply import apply_retention
 from ecom_platform.backup.retention_guard import Limits
 from ecom_platform.backup.retention_policy import read_policy
@@ -24,6 +25,7 @@ from tests.backup.proxy import proxy
 from tests.backup.servers import ObjectServer, Postgres, object_server
 from tests.backup.snapshots import SHOP
 from tests.shop.server import running_postgres
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,8 @@ def test_a_store_that_lists_late_loses_nothing_and_is_not_believed_to_be_whole(
         first = dumping.dump()
         dumping.catalogue("cloud")
         late.mode = "late"
+        # Which is not told of the first: an id of the same second would be in no order with it.
+        wait_until(lambda: new_id(datetime.now(UTC))[:16] > first.id[:16], seconds=5, what="the next second")
         second = dumping.dump()
         assert late.seen["late"] > 0
         store = open_store(dumping.stores[0], patience=timedelta(seconds=5))
