@@ -21,6 +21,9 @@ TAIL_LINES = 15
 START_SECONDS = 120.0
 """The slowest part, Dagster's webserver, is ready in 4 s on two free cores, and in 40 s on busy ones."""
 
+ANEW_SECONDS = 20.0
+"""supervisord begins a killed part again within a second."""
+
 PATIENCE_SECONDS = 15.0
 """A part that ran already has only to answer, not to start; after this time it hangs."""
 
@@ -159,7 +162,7 @@ class Parts:
         if begun[part.name].adopted and seconds > part.patience:
             # It ran already and does not answer, as after SIGSTOP; supervisord begins it anew.
             progress(part.name, "does not answer; killed")
-            self.supervisor.kill(part.name)
+            self._kill(part.name)
             begun[part.name] = _Begun(time.monotonic(), adopted=False)
             return False
         self._refuse_failed(part, seconds)
@@ -170,6 +173,16 @@ class Parts:
         if begun:
             progress(part.name, "starting")
         return begun
+
+    def _kill(self, name: str) -> None:
+        """Returns when supervisord has begun it anew; until then it would look like one that ended by itself."""
+        killed = self.supervisor.state(name).pid
+        self.supervisor.kill(name)
+        deadline = time.monotonic() + ANEW_SECONDS
+        while (state := self.supervisor.state(name)).pid in (killed, None):
+            if time.monotonic() > deadline:
+                raise self.failure(name, f"it hung, was killed, and was not begun again ({state.seen})")
+            time.sleep(POLL_SECONDS)
 
     def _refuse_failed(self, part: Part, seconds: float) -> None:
         state = self.supervisor.state(part.name)
