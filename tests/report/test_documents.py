@@ -71,9 +71,9 @@ def default_is(field: FieldInfo, text: str) -> bool:
 def test_every_field_of_the_spec_is_documented_with_its_default_and_no_other(name: str) -> None:
     fields = {field.alias or key: field for key, field in models()[name].model_fields.items()}
     rows = documented().get(name, {})
-    assert list(rows) == list(fields), "docs/spec.md has the fields of spec.py, in their order"
+    assert list(rows) == list(fields), "docs/spec.md has the fields of the spec, in their order"
     wrong = {field: rows[field][0] for field in fields if not default_is(fields[field], rows[field][0])}
-    assert wrong == {}, "docs/spec.md names another default than spec.py has"
+    assert wrong == {}, "docs/spec.md names another default than the spec has"
 
 
 def test_the_document_describes_no_part_that_the_spec_does_not_have() -> None:
