@@ -127,7 +127,7 @@ demo: $(INSTALLED)
 	$(ECOM) demo
 
 drills: $(INSTALLED)
-	$(ECOM) drill all
+	$(ECOM) drill all; code=$$?; $(ECOM) report; [ $$? != 2 ] && exit $$code
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -24,11 +24,12 @@ from ecom_platform.recovery.database_drill import drill_on
 from ecom_platform.recovery.faults import FAULTS
 from ecom_platform.recovery.rehearsal import Rehearsal
 from ecom_platform.settings import EXAMPLE_SPEC
-from ecom_platform.spec import Drills
+from ecom_platform.spec import Drills, Shop
 from ecom_platform.spec_file import read_spec
 from tests.backup.servers import PG_BIN
 
 GOAL_SECONDS = 30.0
+ORDERS = 1_500_000
 
 
 def bare_restore(site: Site, folder: Path) -> float:
@@ -48,18 +49,23 @@ def bare_restore(site: Site, folder: Path) -> float:
     return time.monotonic() - began
 
 
+def large_shop(orders: int) -> Shop:
+    """The example with so many orders, and a drill that goes on at once; 1,500,000 make a database of 1 GB."""
+    shop = read_spec(EXAMPLE_SPEC)
+    database = shop.databases[0]
+    tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", str(orders))})
+    large = (database.model_copy(update={"tasks": tasks}),)
+    return shop.model_copy(update={"databases": large, "drills": Drills(steady=timedelta(0))})
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--orders", type=int, default=1_500_000)
+    arguments.add_argument("--orders", type=int, default=ORDERS)
     orders = arguments.parse_args().orders
     with tempfile.TemporaryDirectory(prefix="ecom-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        shop = read_spec(EXAMPLE_SPEC)
-        database = shop.databases[0]
-        tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", str(orders))})
-        large = (database.model_copy(update={"tasks": tasks}),)
-        shop = shop.model_copy(update={"databases": large, "drills": Drills(steady=timedelta(0))})
+        shop = large_shop(orders)
         live = LocalPlatform(shop, folder / "live")
         live.layout.make()
         site = site_of(copy_of(shop), folder)

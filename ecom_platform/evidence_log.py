@@ -78,7 +78,7 @@ def _stored(
     # A set is no more than the last proofs of what is in it; only a drill rebuilds the whole.
     measured[keys.source_of("complete")] = _rebuild_seconds(instance, shop)
     series, bars = stored_facts.load_tests(platform, shop) if shop.load else ([], [])
-    return [stored_facts.backups(platform, shop, measured, now)], series, bars
+    return stored_facts.backups(platform, shop, measured, now), series, bars
 
 
 def _proof_seconds(instance: dg.DagsterInstance, shop: Shop, source: str) -> float | None:

@@ -34,7 +34,7 @@ TEXT_GROWTH = 4.0
 """For a dump whose database size nobody wrote down: a row has 28 bytes beside its values and an index
 entry about 20, so rows of 15 bytes of text grow fourfold; wider rows grow less (1.55 for the shop)."""
 
-_SOCKET_PATH_BYTES = 100  # the kernel's limit is 107 for the whole path, with the file's name in it
+_SOCKET_PATH_BYTES = 107  # the kernel's limit, for the whole path with the file's name in it
 
 _PACKAGED = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
@@ -178,7 +178,7 @@ class _Address:
 def _address(place: Path, user: str) -> _Address:
     port = postgres_server.free_port()
     socket = str(place.resolve())
-    fits = len(os.fsencode(socket)) < _SOCKET_PATH_BYTES
+    fits = len(os.fsencode(f"{socket}/.s.PGSQL.{port}")) <= _SOCKET_PATH_BYTES
     settings = {
         "port": str(port),
         "listen_addresses": "127.0.0.1",

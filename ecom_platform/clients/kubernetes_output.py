@@ -1,4 +1,4 @@
-"""The output of a command in a pod as a stream: what comes is handed on at once, and nothing of it is kept here.
+"""A command in a pod, its input and output as streams: what comes is handed on at once, and nothing of it is kept here.
 
 The API server's connection holds the program back when nobody reads, so memory does not grow with what
 it writes. Short answers are Cluster.execute's.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -19,16 +19,31 @@ from ecom_platform.errors import CommandFailed, DeadlineExceeded, MissingError, 
 STALL_SECONDS = 300.0
 """Without a byte for this long the other side hangs; a file system may rightly take its time to list a folder."""
 
-OUT, ERRORS = 1, 2
+IN, OUT, ERRORS = 0, 1, 2
 _STATUS = 3
+FRAME_BYTES = 1 << 16
+"""Of input at once; the API server takes each frame whole."""
 
 
 class PodOutput:
-    """A command that runs in a container. code: its exit code, when blocks() ended."""
+    """A command that runs in a container. code: its exit code, when blocks() ended.
 
-    def __init__(self, cluster: Cluster, pod: str, namespace: str, command: Sequence[str], *, container: str) -> None:
+    given: its input, all of it before its output is read, so it should say little until it has read. The connection
+    has no way to tell it that the input ended: it must know that from what it reads.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        pod: str,
+        namespace: str,
+        command: Sequence[str],
+        *,
+        container: str,
+        given: Iterable[bytes] | None = None,
+    ) -> None:
         self._cluster, self._where = cluster, (pod, namespace, container)
-        self._command = list(command)
+        self._command, self._given = list(command), given
         self._status = b""
         self._tried = f"run {command[0]} in pod {namespace}/{pod}"
 
@@ -40,12 +55,24 @@ class PodOutput:
 
         with ExitStack() as ending:
             socket = self._open(ending)
+            self._give(socket)
             try:
                 yield from self._frames(socket)
             except WebSocketTimeoutException as error:
                 raise DeadlineExceeded(self._tried, f"nothing came for {STALL_SECONDS:g} s") from error
             except (WebSocketException, OSError) as error:
                 raise UnreachableError(self._tried, f"the connection broke: {error}"[:300]) from error
+
+    def _give(self, socket: Any) -> None:
+        """Errors of whoever gives are raised; a program that ended meanwhile says why in what it wrote."""
+        from websocket import WebSocketException
+
+        for block in self._given or ():
+            for start in range(0, len(block), FRAME_BYTES):
+                try:
+                    socket.send_binary(bytes([IN]) + block[start : start + FRAME_BYTES])
+                except (WebSocketException, OSError):
+                    return
 
     def _open(self, ending: ExitStack) -> Any:
         """The websocket, closed with the stack."""
@@ -63,7 +90,7 @@ class PodOutput:
             container=container,
             stdout=True,
             stderr=True,
-            stdin=False,
+            stdin=self._given is not None,
             tty=False,
             _preload_content=False,
         )

@@ -24,7 +24,6 @@ from ecom_platform.backup.recovery_set import (
     database_archives,
     newest_proved,
     restore_configuration,
-    restore_folder,
     shops,
 )
 from ecom_platform.backup.sources.configuration import SPEC
@@ -35,7 +34,8 @@ from ecom_platform.errors import ConfigurationError, MissingError, ProofFailed, 
 from ecom_platform.platforms.opening import open_platform
 from ecom_platform.platforms.protocol import Platform, StoreAccess
 from ecom_platform.records import Record
-from ecom_platform.recovery.copies import TASK_SECONDS, bring_up, open_shop
+from ecom_platform.recovery.copies import TASK_SECONDS, open_shop
+from ecom_platform.recovery.empty_places import EmptyPlace, Saved, empty_place_of
 from ecom_platform.recovery.validation import validate
 from ecom_platform.spec import Shop
 
@@ -88,11 +88,15 @@ def _read(path: Path, purpose: str) -> str:
 
 @dataclass(frozen=True)
 class Rebuilt(Record):
-    """A shop that sells again. seconds by step; snapshots by source."""
+    """A shop that sells again. seconds by step; snapshots by source.
+
+    not_made_again: restored documents of objects that were in the cluster beside the shop's own.
+    """
 
     shop: str
     address: str
     snapshots: tuple[str, ...]
+    not_made_again: tuple[str, ...]
     rows: int
     files: int
     database_bytes: int
@@ -103,7 +107,8 @@ class Rebuilt(Record):
     def to_metadata(self) -> dict[str, Any]:
         steps = {f"{name}_seconds": round(value, 3) for name, value in self.seconds.items()}
         plain = {name: value for name, value in vars(self).items() if name != "seconds"}
-        return {**plain, "snapshots": list(self.snapshots), **steps}
+        lists = {"snapshots": list(self.snapshots), "not_made_again": list(self.not_made_again)}
+        return {**plain, **lists, **steps}
 
 
 def choose_shop(store: ObjectStore, wanted: str) -> str:
@@ -156,27 +161,42 @@ def _refuse_used(place: Path) -> None:
 
 
 def rebuild(escrow: Escrow, shop: Shop, state: Path, progress: Progress) -> Rebuilt:
-    """The shop up, filled, compared, deployed and tested. Raises what kept it from that; it may be tried again."""
+    """The shop up, filled, compared, deployed and tested. Raises what kept it from that; it may be tried again.
+
+    Damage shows before anything sells; in a cluster what was made until then is taken away again.
+    """
     store = escrow.store()
     chosen = newest_proved(store, shop.shop)
     platform = open_platform(shop, state)
-    work = _Work(escrow, shop, platform, store, chosen, progress)
+    place = empty_place_of(platform, shop, progress)
+    work = _Work(escrow, shop, platform, place, store, chosen, progress)
     began = time.monotonic()
     with work.step("platform"):
-        bring_up(platform)
-    with work.step("folders"):
-        work.folders()
-    with work.step("databases"):
-        work.databases()
+        place.begin()
+    try:
+        with work.step("folders"):
+            work.folders()
+        with work.step("databases"):
+            work.databases()
+    except ProofFailed:
+        place.undo()
+        raise
     with work.step("services"):
         open_shop(platform, shop)
     with work.step("validation"):
         claims = _tested(platform, shop)
+    documents_there = state / f"{shop.shop}-configuration"
+    lacking = place.end(documents_there)
+    for each in lacking:
+        progress(
+            f"was there and is no part of the shop: {documents_there / each}; `kubectl apply -f` it if it is wanted"
+        )
     (state / shop.shop / MARK).unlink(missing_ok=True)
     return Rebuilt(
         shop=shop.shop,
         address=platform.address(shop.front_door, "active") if shop.services else "",
         snapshots=tuple(f"{source} {manifest.id}" for source, manifest in sorted(chosen.members.items())),
+        not_made_again=tuple(lacking),
         rows=work.rows,
         files=work.files,
         database_bytes=work.database_bytes,
@@ -198,6 +218,7 @@ class _Work:
     escrow: Escrow
     shop: Shop
     platform: Platform
+    place: EmptyPlace
     store: ObjectStore
     chosen: RecoverySet
     progress: Progress
@@ -218,12 +239,8 @@ class _Work:
             if folder.name not in self.chosen.folders:
                 self.progress(f"the folder {folder.name} has no proved snapshot; it stays empty")
                 continue
-            place = self.platform.folder(folder.name)
-            shutil.rmtree(place)  # empty, or half of an earlier try
-            done = restore_folder(self.store, self.chosen, folder.name, self.escrow.identities(), place)
-            if bad := [str(each) for each in done.verdicts if not each.passed]:
-                raise ProofFailed(f"restore the folder {folder.name}", "; ".join(bad[:3]))
-            self.files += sum(each.is_file() for each in place.rglob("*"))
+            saved = Saved(self.store, self.chosen, self.escrow.identities())
+            self.files += self.place.fill(folder.name, saved)
 
     def databases(self) -> None:
         for database in self.shop.databases:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecom_platform.errors import MissingError
-from ecom_platform.platforms.kubernetes import KubernetesPlatform
+from ecom_platform.platforms.kubernetes import KubernetesPlatform, tasks
 from ecom_platform.platforms.kubernetes.names import names_of
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.platforms.protocol import Platform
@@ -109,6 +109,7 @@ def bring_up(platform: Platform) -> None:
         platform.up()
     elif isinstance(platform, KubernetesPlatform):
         platform.install()
+        tasks.wait_for_migration(platform.cluster, platform.names, seconds=TASK_SECONDS)  # it makes the roles
 
 
 Place = Site | ClusterSite

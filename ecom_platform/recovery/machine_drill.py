@@ -39,7 +39,7 @@ RECOVER_SECONDS = 3600.0
 
 
 @dataclass
-class _Places:
+class Places:
     """escrow: what was kept elsewhere, as files of mode 600."""
 
     folder: Path
@@ -68,13 +68,13 @@ class _Places:
 def run(live: Platform, shop: Shop, variant: str, progress: Progress) -> tuple[Findings, DrillRecord]:
     """Verdicts for checks.MACHINE_CHECKS and the record."""
     with rehearsing(live.drills(), MACHINE_LOST, variant, remove=remove(shop), progress=progress) as rehearsal:
-        places = _Places(rehearsal.folder, shop)
+        places = Places(rehearsal.folder, shop)
         with rehearsal.watch.phase("preparation"):
             rehearsal.progress("an S3 server apart from the copy")
             places.cloud.up()
-            site = site_of(_copy(places), rehearsal.folder)
+            site = site_of(copy_on(places), rehearsal.folder)
             make_copy(live, shop, site, rehearsal.progress)
-            _keep(places, "identity", site.platform.identities()[0])
+            keep(places, "identity", site.platform.identities()[0])
         found, record = follow(_plan(places, site, rehearsal), rehearsal)
     return Findings({**found, "cleaned_up": [rehearsal.left()]}), record
 
@@ -83,7 +83,7 @@ def remove(shop: Shop) -> Callable[[Path], None]:
     """Ends and removes all three places."""
 
     def all_of(folder: Path) -> None:
-        places, copied = _Places(folder, shop), copy_of(shop)
+        places, copied = Places(folder, shop), copy_of(shop)
         remove_copy(copied)(folder)
         for platform in (LocalPlatform(copied, places.new / copied.shop), places.cloud):
             if platform.layout.ports.exists():
@@ -92,31 +92,31 @@ def remove(shop: Shop) -> Callable[[Path], None]:
     return all_of
 
 
-def _copy(places: _Places) -> Shop:
+def copy_on(places: Places) -> Shop:
     """The machine to be lost, whose only store is the cloud."""
     access = places.cloud.store(STORE)
     store = Store(
         url=access.url,
         endpoint=access.endpoint,
-        access_key=SecretReference(file=_keep(places, "access-key", access.access_key)),
-        secret_key=SecretReference(file=_keep(places, "secret-key", access.secret_key)),
+        access_key=SecretReference(file=keep(places, "access-key", access.access_key)),
+        secret_key=SecretReference(file=keep(places, "secret-key", access.secret_key)),
     )
     return copy_of(places.shop).model_copy(update={"stores": {STORE: store}})
 
 
-def _keep(places: _Places, name: str, secret: str) -> str:
+def keep(places: Places, name: str, secret: str) -> str:
     path = make_private(places.escrow) / name
     replace_text(path, secret + "\n")
     return str(path)
 
 
-def _plan(places: _Places, site: Site, rehearsal: Rehearsal) -> Plan:
+def _plan(places: Places, site: Site, rehearsal: Rehearsal) -> Plan:
     shops: list[Site] = [site]
     address = site.platform.address(site.shop.front_door, "active")  # known by name, not by asking the machine
 
     def recover() -> Back:
         stopped = time.monotonic()
-        _recover(places, places.cloud.store(STORE), rehearsal)
+        recover_on(places, places.cloud.store(STORE), rehearsal)
         back = places.recovered()
         shops.append(back)
         old = site.platform.layout.state
@@ -153,7 +153,7 @@ def lose(platform: LocalPlatform) -> None:
     shutil.rmtree(platform.layout.state)
 
 
-def _recover(places: _Places, access: StoreAccess, rehearsal: Rehearsal) -> None:
+def recover_on(places: Places, access: StoreAccess, rehearsal: Rehearsal) -> None:
     """`ecom recover` in an empty folder with an empty environment."""
     empty = make_enterable(places.new)
     argv = ["/usr/bin/env", "-i", sys.executable, "-m", "ecom_platform.cli", "recover"]

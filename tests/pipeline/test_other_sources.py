@@ -17,9 +17,11 @@ from ecom_platform.backup.catalogue_reading import Catalogue, read_catalogue
 from ecom_platform.backup.manifest import Manifest, Status
 from ecom_platform.backup.sources.tree_writer import read_tree
 from ecom_platform.clients.objects import open_store
+from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.report import stored_facts
 from ecom_platform.report.evidence import Cell
 from ecom_platform.settings import ROOT
+from ecom_platform.spec import Store
 from ecom_platform.verdicts import Outcome
 from tests.pipeline.conftest import Pipeline
 
@@ -150,7 +152,7 @@ def test_the_list_says_that_a_set_is_broken(pipeline: Pipeline) -> None:
 
 
 def test_the_table_of_the_report_has_the_truth_beside_every_row(pipeline: Pipeline) -> None:
-    table = stored_facts.backups(pipeline.platform, pipeline.shop, {"folder/media": 1.5}, datetime.now(UTC))
+    (table,) = stored_facts.backups(pipeline.platform, pipeline.shop, {"folder/media": 1.5}, datetime.now(UTC))
     assert [row[0] for row in table.rows] == [
         "Application data: media",
         "Configuration",
@@ -161,6 +163,19 @@ def test_the_table_of_the_report_has_the_truth_beside_every_row(pipeline: Pipeli
     assert not [each.text for each in cells if each.truth == "not backed up here"]
     assert not [f"{each.text}: {each.truth}" for each in cells if each.outcome is Outcome.FAILED]
     assert table.rows[0][-1] == Cell("below 2 h", "took 1.5 s", Outcome.PASSED)
+
+
+def test_a_store_that_cannot_be_read_is_named_on_the_page_and_proves_nothing(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    away = {name: Store(url=f"file:{tmp_path}/{name}") for name in pipeline.shop.stores}
+    shop = pipeline.shop.model_copy(update={"stores": away})
+    platform = LocalPlatform(shop, pipeline.platform.layout.state)
+    table, unread = stored_facts.backups(platform, shop, {}, datetime.now(UTC))
+    assert [row[0] for row in unread.rows] == list(away)
+    cells = [cell for each in (table, unread) for row in each.rows for cell in row if isinstance(cell, Cell)]
+    assert not [each for each in cells if each.outcome is Outcome.PASSED]
+    assert stored_facts.load_tests(platform, shop) == ([], [])
 
 
 @pytest.mark.parametrize(

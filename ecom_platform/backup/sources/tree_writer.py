@@ -1,5 +1,7 @@
 """Writes a tree from its tar stream into an empty folder, and reads back what is there.
 
+It imports the standard library, the reader and the errors alone, so that the same text also runs inside a pod.
+
 Nothing is written outside of the folder, whatever the tar says: links are made last, so none can lead
 a file elsewhere, and paths that climb are refused.
 """
@@ -13,8 +15,8 @@ import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from io import FileIO
 from pathlib import Path
+from typing import IO
 
 from ecom_platform.backup.sources.tree_reader import BLOCK, FOLDER, LINK, Entry, TreeReader
 from ecom_platform.errors import CorruptBackup, PreflightError, RefusedError
@@ -35,9 +37,12 @@ def refuse_used(folder: Path) -> None:
         raise RefusedError(tried, f"there is no folder {folder.parent}", "Make it first.")
 
 
-def write_tree(tar: FileIO, folder: Path, progress: Callable[[int], None] = lambda _: None) -> int:
+def write_tree(
+    tar: IO[bytes], folder: Path, progress: Callable[[int], None] = lambda _: None, *, own_root: bool = True
+) -> int:
     """Everything in the tar, with modes and times, into the folder, which is empty; the files' bytes.
 
+    own_root: False leaves the folder's own mode and time, as of a volume that belongs to somebody else.
     To the end of the stream: what it says at its end is what makes it authentic.
     Raises CorruptBackup if it is no tree, PreflightError if the disk does not take it.
     """
@@ -50,7 +55,7 @@ def write_tree(tar: FileIO, folder: Path, progress: Callable[[int], None] = lamb
                 progress(work.written)
             while tar.read(BLOCK):
                 pass
-        work.finish()
+        work.finish(own_root=own_root)
     except tarfile.TarError as error:
         raise CorruptBackup(TRIED, f"it is no tar: {error}") from error
     except OSError as error:
@@ -100,7 +105,9 @@ class _Work:
         place.chmod(entry.mode)
         os.utime(place, ns=(entry.mtime, entry.mtime))
 
-    def finish(self) -> None:
+    def finish(self, *, own_root: bool) -> None:
+        if not own_root:
+            self._folders.pop(".", None)
         for path, link in self._links.items():
             place = self._place(path)
             place.symlink_to(link.target)

@@ -31,6 +31,14 @@ def newest_migration(cluster: Cluster, names: Names) -> Object:
     return max(own, key=lambda each: int(each["metadata"]["name"].split("-")[1]))
 
 
+def wait_for_migration(cluster: Cluster, names: Names, *, seconds: float) -> Object:
+    """The newest migration's Job, which has succeeded: the roles and the schema are there."""
+    migration = newest_migration(cluster, names)
+    name, tried = migration["metadata"]["name"], "wait for the database's migration"
+    wait_for_job(cluster, names.namespace, name, seconds=seconds, tried=tried)
+    return migration
+
+
 def migration_image(cluster: Cluster, names: Names) -> str:
     """The image of the newest migration."""
     return str(newest_migration(cluster, names)["spec"]["template"]["spec"]["containers"][0]["image"])
@@ -41,14 +49,7 @@ def run_task(cluster: Cluster, names: Names, command: Sequence[str], *, timeout:
 
     image: instead of that migration's. Raises RolloutFailed with the log's end if it fails, DeadlineExceeded.
     """
-    migration = newest_migration(cluster, names)
-    wait_for_job(
-        cluster,
-        names.namespace,
-        migration["metadata"]["name"],
-        seconds=timeout,
-        tried="wait for the database's migration",
-    )
+    migration = wait_for_migration(cluster, names, seconds=timeout)
     job = cluster.create("jobs", _job(migration, command, timeout, image), names.namespace)
     name = job["metadata"]["name"]
     try:
