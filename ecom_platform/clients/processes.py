@@ -131,3 +131,15 @@ def listener(port: int) -> str:
         if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid:
             return f"{psutil.Process(each.pid).name()} (process {each.pid})"
     return "another program"
+
+
+def listening_at(processes: Iterable[psutil.Process]) -> list[tuple[str, int]]:
+    """Addresses and ports at which they take TCP connections; those of processes that ended meanwhile are left out."""
+    found: list[tuple[str, int]] = []
+    for process in processes:
+        try:
+            connections = process.net_connections("tcp")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        found += [(each.laddr.ip, each.laddr.port) for each in connections if each.status == psutil.CONN_LISTEN]
+    return found

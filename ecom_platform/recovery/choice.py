@@ -3,6 +3,10 @@
 A backup that ran after a `DELETE` without `WHERE` restores perfectly and brings the damage back. Tables that the
 spec calls `growing` never lose rows in ordinary business, so a snapshot in which one of them has fewer rows than in
 an older whole one was taken after the damage: content says it, no clock and no guess.
+
+The counts do not see a deletion of fewer rows than were added before the next snapshot, nor values that were spoiled.
+Counting what a sequence gave out would see more, and would take a night of refused orders for damage: a recovery would
+then lose what is sound. So a person looks where counts are not enough (docs/disaster-recovery.md, limits).
 """
 
 from __future__ import annotations

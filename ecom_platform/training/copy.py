@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ecom_platform.clients import processes
 from ecom_platform.errors import EcomError
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.platforms.local.layout import make_enterable
@@ -18,7 +17,6 @@ from ecom_platform.spec import Database, Shop
 from ecom_platform.spec_file import write_spec
 
 SPEC = "shop.yaml"
-END_SECONDS = 5.0
 READ_PATH = Database.model_fields["read_path"].default
 """Its snapshots are proved without a service that reads them: it has none."""
 
@@ -43,13 +41,6 @@ def make(live: Platform, shop: Shop, folder: Path, progress: Callable[[str], Non
 def remove(shop: Shop, folder: Path) -> None:
     platform = copy_site(shop, folder).platform
     if platform.layout.ports.exists() or platform.layout.locks.exists():
-        platform.down()
-        # A start that was killed while the database's files were made leaves PostgreSQL's own maker of them at work;
-        # by name, because a learner's shell may stand below the folder too.
-        makers = processes.find(
-            lambda each: each.name() in ("initdb", "postgres") and folder in Path(each.cwd()).parents
-        )
-        processes.end(makers, seconds=END_SECONDS)
         platform.reset()
 
 

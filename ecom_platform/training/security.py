@@ -1,27 +1,39 @@
-"""Security: a copy with a secret that others may read, and roles with more rights than they need.
+"""Security: a copy with a secret that others may read, roles with more rights than they need, and a port that is open
+beyond this machine.
 
-Judged by the files' modes and by trying what a role must not be able to do.
+Judged by the files' modes, by trying what a role must not be able to do, and by the addresses that listen.
 """
 
 from __future__ import annotations
 
+import json
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecom_platform.clients import limited_server, status_page
+from ecom_platform.clients.processes import find, has_environment, listening_at
+from ecom_platform.clients.web import session
+from ecom_platform.errors import EcomError
+from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.recovery.copies import Site
 from ecom_platform.spec import Shop
-from ecom_platform.training.copy import copy_site, database_of, how_to_reach, make, remove, server_is_down
+from ecom_platform.training import copy
+from ecom_platform.training.copy import copy_site, database_of, how_to_reach, make, server_is_down
 from ecom_platform.verdicts import Verdict, failed, holds, inconclusive
 
 if TYPE_CHECKING:
     from ecom_platform.platforms.protocol import Platform
 
-__all__ = ["build", "look", "remove", "task"]
-
 ADMIN = "admin.pgpass"
 """The superuser's password for psql, so that it is in no command line."""
+
+PAGE = "status-page.json"
+"""The settings of the copy's status page."""
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # the weakness itself
 
 ATTRIBUTES = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls")
 
@@ -34,7 +46,16 @@ def plant(site: Site, folder: Path) -> Mapping[str, Any]:
     """The weaknesses, and the superuser's password for who is to mend them; gives the facts for the judge."""
     _widen_roles(site, folder)
     _app_secret(site).chmod(0o644)
-    return {"secrets": sorted(each.name for each in _secrets(site))}
+    port = _open_page(folder)
+    return {"secrets": sorted(each.name for each in _secrets(site)), "page": port}
+
+
+def _open_page(folder: Path) -> int:
+    """A page that everybody on the network could call; it tells nothing but that it is there."""
+    port = Ports(folder / "page-ports.json", folder / "page-ports.lock").choose(["page"])["page"]
+    (folder / PAGE).write_text(json.dumps({"address": EVERYWHERE, "port": port}) + "\n", encoding="utf-8")
+    status_page.start(folder, folder / PAGE)
+    return port
 
 
 def _widen_roles(site: Site, folder: Path) -> None:
@@ -58,19 +79,25 @@ def _widen_roles(site: Site, folder: Path) -> None:
 def task(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> str:
     from ecom_platform.clients.postgres_server import wheel_programs
 
-    del facts
     site = copy_site(shop, folder)
     url = site.platform.postgres.superuser(database_of(site).name).url
-    return f"""A copy of your shop was set up in a hurry. Its secrets (in {site.platform.layout.secrets})
-and the roles of its database {database_of(site).name} let people do more than they need.
-Find what is too wide and take it away; the shop's and the backup's roles must go on working.
+    return f"""A copy of your shop was set up in a hurry. Its secrets (in {site.platform.layout.secrets}),
+the roles of its database {database_of(site).name} and its status page let people do more than they need.
+Find what is too wide and take it away; the shop's and the backup's roles must go on working, and so must the page,
+for whoever is on this machine: http://127.0.0.1:{facts["page"]}/
 
 In another terminal:
   {how_to_reach(folder)}
   export PGPASSFILE={folder / ADMIN}
   {wheel_programs() / "psql"} '{url}'
 Hints: docs/security.md says what each role is for, and who may read a secret.
-       In psql, \\du and \\dn+ show who may what."""
+       In psql, \\du and \\dn+ show who may what. `ss -ltnp` shows which addresses listen, and for whom.
+       The page reads {folder / PAGE} again whenever that is written."""
+
+
+def remove(shop: Shop, folder: Path) -> None:
+    limited_server.end(folder)
+    copy.remove(shop, folder)
 
 
 def look(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> list[Verdict]:
@@ -81,7 +108,32 @@ def look(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> list[Verdict]:
     lost = sorted(set(facts["secrets"]) - set(modes))
     if lost:
         return [failed("every secret is there", f"{', '.join(lost)} is gone")]
-    return [judge_modes(modes), *_roles(site)]
+    return [judge_modes(modes), *_roles(site), judge_ports(_listening(folder)), _page_answers(facts["page"])]
+
+
+def _listening(folder: Path) -> list[tuple[str, int]]:
+    """Where the processes of this scene listen: those of the copy, and the page."""
+    mark, own = str(folder.resolve()), limited_server.MARK
+    return listening_at(find(lambda each: mark in " ".join(each.cmdline()) or has_environment(each, own, mark)))
+
+
+def judge_ports(listening: Sequence[tuple[str, int]]) -> Verdict:
+    """Pure. listening: addresses and ports of the copy's processes."""
+    claim = "no port of the copy is open beyond this machine"
+    if not listening:
+        return inconclusive(claim, "nothing of the copy listens")
+    wide = [f"{address} port {port}" for address, port in sorted(set(listening)) if not ip_address(address).is_loopback]
+    return holds(claim, not wide, "; ".join(wide) or f"{len(set(listening))} ports, all on loopback")
+
+
+def _page_answers(port: int) -> Verdict:
+    claim = "the status page answers on this machine"
+    try:
+        with session(f"http://127.0.0.1:{port}", seconds=5) as page:
+            status = page.get("/").status
+    except EcomError as error:
+        return failed(claim, error.seen)
+    return holds(claim, status == 200, str(status))
 
 
 def judge_modes(modes: Mapping[str, int]) -> Verdict:

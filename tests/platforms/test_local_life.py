@@ -12,7 +12,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from ecom_platform.clients.processes import port_is_free
+from ecom_platform.clients.processes import find, port_is_free
 from ecom_platform.clients.sql import connect
 from ecom_platform.clients.web import session
 from ecom_platform.errors import EcomError
@@ -158,6 +158,19 @@ def test_up_that_was_killed_half_way_is_finished_by_the_next(down: LocalPlatform
     assert {each.state for each in down.status()} <= {"STARTING", "RUNNING"}
     with connect(down.database(down.shop.databases[0], "app")) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_makes_the_databases_files_outlives_a_killed_up_and_not_a_reset(down: LocalPlatform) -> None:
+    def makers() -> bool:
+        return bool(find(lambda each: each.name() == "initdb" and str(down.layout.state) in each.cwd()))
+
+    argv = [sys.executable, "-c", UP_UNTIL, str(down.layout.state), "never"]
+    with subprocess.Popen(argv, cwd=ROOT) as up:
+        wait_until(makers, seconds=60, what="the database's files are being made", every=0.01)
+        up.kill()
+    down.reset()
+    assert not down.layout.state.exists()
+    assert remains(down) == []
 
 
 def test_a_password_that_was_removed_is_made_anew_and_the_old_one_opens_nothing_after_the_next_start(

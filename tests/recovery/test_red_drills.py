@@ -48,22 +48,30 @@ def stored(site: Site, store: str, name: str) -> list[Path]:
 
 
 def newest_configuration(site: Site) -> list[Path]:
-    found = []
-    for store in site.shop.stores:
-        chosen = newest_proved(open_store(site.platform.store(store)), site.shop.shop)
-        found += stored(site, store, chosen.member("configuration/all").id)
-    return found
+    """In the store from which the drill recovers."""
+    first = next(iter(site.shop.stores))
+    chosen = newest_proved(open_store(site.platform.store(first)), site.shop.shop)
+    return stored(site, first, chosen.member("configuration/all").id)
 
 
-def test_a_configuration_that_came_back_late_and_wrong_is_red(ground: Ground) -> None:
-    """The saved spec demands a page that the shop does not have."""
+def test_a_configuration_that_came_back_late_and_without_a_picture_is_red(ground: Ground) -> None:
+    """What the recovered spec says must be there is tested; nothing but the configuration was recovered."""
+    media = ground.site.platform.folder("media")
+    picture = next(each for each in media.rglob("*") if each.is_file())
+    content = picture.read_bytes()
     backend, front = ground.site.shop.services
-    page = Endpoint(path="/a-page-that-nobody-wrote")
+    page = Endpoint(path=f"/media/{picture.relative_to(media)}")
     services = (backend, front.model_copy(update={"endpoints": (*front.endpoints, page)}))
     site = replace(ground.site, shop=ground.site.shop.model_copy(update={"services": services}))
     rehearsal = ground.rehearsal("late-configuration")
     plan = part_drills.configuration_plan(site, rehearsal)
-    judged = follow(replace(plan, budget_seconds=NO_RECOVERY_SECONDS), rehearsal)
+
+    def fault() -> None:
+        picture.unlink()
+        plan.fault()
+
+    judged = follow(replace(plan, fault=fault, budget_seconds=NO_RECOVERY_SECONDS), rehearsal)
+    picture.write_bytes(content)
     assert set(red(judged)) == {"in_time", "validated"}
     assert page.path in red(judged)["validated"]
 

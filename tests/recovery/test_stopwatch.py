@@ -110,6 +110,11 @@ def test_a_snapshot_without_the_table_holds_the_damage_too() -> None:
     assert newest_whole([snapshot("1", orders=1), snapshot("2", customers=1)], GROWING).chosen == "1"
 
 
+def test_a_deletion_that_later_rows_outnumber_is_not_seen() -> None:
+    """The limit of counting, as the document tells it: 12 rows deleted, 13 added, and the snapshot looks whole."""
+    assert newest_whole([snapshot("1", orders=12), snapshot("2", orders=13)], GROWING).chosen == "2"
+
+
 def test_a_table_that_may_shrink_says_nothing() -> None:
     assert newest_whole([snapshot("1", carts=10), snapshot("2", carts=0)], GROWING).chosen == "2"
 

@@ -34,7 +34,7 @@ class Line:
         return f"{self.document.relative_to(ROOT)}: {self.text}"
 
 
-def _lines(document: Path) -> Iterator[tuple[str, bool]]:
+def code_lines(document: Path) -> Iterator[tuple[str, bool]]:
     """Lines of code blocks (True), and code in the text."""
     text = document.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
@@ -46,7 +46,7 @@ def _lines(document: Path) -> Iterator[tuple[str, bool]]:
 def commands(program: str) -> Iterator[Line]:
     """Every line that begins with the program, one per alternative: `ecom up | down` is two."""
     for document in DOCUMENTS:
-        for line, whole in _lines(document):
+        for line, whole in code_lines(document):
             for part in re.split(r" && | ; ", line):
                 match = COMMAND.match(re.sub(r"^(?:[A-Z_]+=\S* )+", "", part.strip()))
                 if match and match[1] == program:

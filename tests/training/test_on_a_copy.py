@@ -1,7 +1,8 @@
-"""Disaster recovery and security on one copy of a small shop, acted on as a learner does: by the platform's verbs."""
+"""Disaster recovery and security, each on a copy of a small shop, acted on as a learner does: by the verbs."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,9 +18,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 from ecom_platform.cli.main import ecom
-from ecom_platform.clients import processes
+from ecom_platform.clients import limited_server, processes
 from ecom_platform.clients.sql import connect
 from ecom_platform.platforms.local.postgres import role_name
+from ecom_platform.recovery.copies import Site
 from ecom_platform.settings import EXAMPLE_SPEC, ROOT
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec, write_spec
@@ -96,23 +98,33 @@ def test_a_lost_table_fails_until_the_right_snapshot_is_back(room: Room) -> None
     site.platform.fence(database_of(site), closed=False)
 
 
-def test_every_planted_weakness_has_to_go_and_the_roles_must_go_on_working(room: Room) -> None:
-    site = copy_site(room.shop, room.scene)
-    facts = {"secrets": sorted(each.name for each in security._secrets(site))}
+@pytest.fixture
+def secure(room: Room) -> Iterator[Path]:
+    """The scene of `security`, set by its verb."""
+    started = room.train("security", "start")
+    assert started.exit_code == 0, (started.output, started.exception)
+    yield room.state / "ecommerce" / "training" / "security"
+    ended = room.train("security", "end")
+    assert ended.exit_code == 0, ended.exception
+
+
+def test_every_planted_weakness_has_to_go_and_what_must_work_goes_on_working(room: Room, secure: Path) -> None:
+    """By the verbs, from `start` to `end`; the learner's side is SQL, modes of files, and a file of settings."""
+    site = copy_site(room.shop, secure)
+    told = room.train("security").output
+    assert str(secure / security.ADMIN) in told
+    assert site.platform.postgres.superuser("shop").password not in told
+    assert (secure / security.ADMIN).stat().st_mode & 0o777 == 0o600
 
     def failed() -> set[str]:
-        return {each.claim for each in security.look(room.shop, room.scene, facts) if each.outcome is Outcome.FAILED}
+        checked = room.train("security", "check", "--json")
+        found = json.loads(checked.output)
+        assert checked.exit_code == {"passed": 0, "failed": 1, "inconclusive": 3}[found["outcome"]]
+        return {each["claim"] for each in found["verdicts"] if each["outcome"] != "passed"}
 
-    assert failed() == set()
-    assert security.plant(site, room.scene) == facts
-    told = security.task(room.shop, room.scene, facts)
-    assert str(room.scene / security.ADMIN) in told
-    assert site.platform.postgres.superuser("shop").password not in told
-    assert (room.scene / security.ADMIN).stat().st_mode & 0o777 == 0o600
     weak = failed()
     growing = len(database_of(site).growing)
-    assert len(weak) == 3 + growing
-
+    assert len(weak) == 4 + growing
     app, backup = (role_name(database_of(site), role) for role in ("app", "backup"))
     mendings = [
         (f"ALTER ROLE {app} NOCREATEDB", 1),
@@ -120,27 +132,36 @@ def test_every_planted_weakness_has_to_go_and_the_roles_must_go_on_working(room:
         (f"REVOKE pg_write_all_data FROM {backup}", growing),
     ]
     for statement, fewer in mendings:
-        _as_superuser(room, statement)
+        _as_superuser(site, statement)
         assert len(failed()) == len(weak) - fewer, statement
         weak = failed()
-    assert weak == {"no secret can be read by others"}
     security._app_secret(site).chmod(0o600)
-    assert worst(security.look(room.shop, room.scene, facts)) is Outcome.PASSED
+    assert failed() == {"no port of the copy is open beyond this machine"}
+    settings = secure / security.PAGE
+    wide = settings.read_text()
+    settings.write_text(wide.replace("0.0.0.0", "127.0.0.1"))  # what was too wide
+    wait_until(lambda: not failed(), seconds=30, what="the page listens on loopback alone", every=0.2)
+    assert room.train("security", "check").exit_code == 0
 
-    _as_superuser(room, f"ALTER ROLE {app} NOLOGIN")
-    assert "the app role reaches the database" in failed(), "too much was taken away"
-    _as_superuser(room, f"ALTER ROLE {app} LOGIN")
-    secret = security._app_secret(site)
-    kept = secret.read_bytes()
-    secret.unlink()
+    # Too much taken away is wrong too.
+    _as_superuser(site, f"ALTER ROLE {app} NOLOGIN")
+    assert "the app role reaches the database" in failed()
+    _as_superuser(site, f"ALTER ROLE {app} LOGIN")
+    limited_server.end(secure)
+    assert "the status page answers on this machine" in failed()
+    security._app_secret(site).unlink()
     assert failed() == {"every secret is there"}
-    secret.touch(mode=0o600)
-    secret.write_bytes(kept)
+    assert room.train("security", "end").exit_code == 0
+    assert [each.name for each in secure.iterdir()] == ["lock"]
+    assert security._listening(secure) == []
 
 
 def test_nothing_to_look_at_is_inconclusive() -> None:
     assert security.judge_modes({}).outcome is Outcome.INCONCLUSIVE
     assert security.judge_modes({"one": 0o600, "other": 0o640}).seen == "other has mode 640"
+    assert security.judge_ports([]).outcome is Outcome.INCONCLUSIVE
+    assert security.judge_ports([("127.0.0.1", 1), ("::1", 1)]).outcome is Outcome.PASSED
+    assert security.judge_ports([("127.0.0.1", 1), ("::", 2)]).seen == ":: port 2"
     assert security.judge_attributes("app", {}).outcome is Outcome.INCONCLUSIVE
     assert security.judge_attributes("app", dict.fromkeys(security.ATTRIBUTES, False)).outcome is Outcome.PASSED
 
@@ -151,7 +172,7 @@ def test_a_server_that_is_down_is_inconclusive_and_a_second_start_is_refused(roo
     site.platform.down()
     try:
         assert room.train("disaster-recovery", "check").exit_code == 3
-        assert worst(security.look(room.shop, room.scene, {"secrets": []})) is Outcome.INCONCLUSIVE
+        assert worst(security.look(room.shop, room.scene, {"secrets": [], "page": 1})) is Outcome.INCONCLUSIVE
     finally:
         site.platform.up()
 
@@ -186,8 +207,7 @@ def _snapshots(room: Room) -> list[str]:
     return list({each["id"] for each in (told["snapshots"] if isinstance(told, dict) else told)})
 
 
-def _as_superuser(room: Room, statement: str) -> None:
-    site = copy_site(room.shop, room.scene)
+def _as_superuser(site: Site, statement: str) -> None:
     with connect(site.platform.postgres.superuser(database_of(site).name)) as connection:
         connection.execute(statement.encode())
 

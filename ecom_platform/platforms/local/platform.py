@@ -84,7 +84,7 @@ class LocalPlatform:
         self.dagster = DagsterHome(self.layout, self.ports)
         self.data = Data(shop, self.layout, self.ports, self.postgres, self.switchboard)
         self.services = Services(self.parts, self.ports, self.switchboard, self.data.service_environment, program)
-        self._life = Lifecycle(self.layout, self.parts, self.postgres.processes, self._s3_sockets)
+        self._life = Lifecycle(self.layout, self.parts, self.postgres.leftovers, self._s3_sockets)
 
     def _s3_sockets(self) -> list[Path]:
         return self.data.s3.sockets() if self.data.has_managed_store() else []

@@ -31,6 +31,7 @@ SUPERUSER = "postgres"
 Role = Literal["owner", "app", "backup"]
 ROLES: tuple[Role, ...] = ("owner", "app", "backup")
 
+MAKERS = ("initdb", "postgres")
 INITDB_SECONDS = 120
 """A cluster is made in about 1 s; the time is for slow disks, because it is made once."""
 
@@ -131,6 +132,14 @@ class Postgres:
     def processes(self) -> list[int]:
         """Numbers of all processes of this server, which work in its data folder."""
         return [each.pid for each in find(lambda each: works_in(each, self.data))]
+
+    def leftovers(self) -> list[int]:
+        """Those, and whoever makes the cluster's files, which a killed start leaves at work below our folder.
+
+        By name, because a person's shell may stand there too.
+        """
+        makers = find(lambda each: each.name() in MAKERS and Path(each.cwd()).is_relative_to(self.layout.postgres))
+        return sorted({*self.processes(), *(each.pid for each in makers)})
 
     def _initialise(self, account: str | None) -> None:
         fresh, secret = self.layout.postgres / "data.new", self.layout.postgres / "password"
