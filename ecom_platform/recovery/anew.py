@@ -40,6 +40,9 @@ from ecom_platform.recovery.validation import validate
 from ecom_platform.spec import Shop
 
 MARK = "recovering"
+SETTLE_SECONDS, AGAIN_SECONDS = 120.0, 2.0
+"""A cluster leads requests to new pods within seconds, on a busy one within a minute or so."""
+
 Progress = Callable[[str], None]
 
 
@@ -184,7 +187,7 @@ def rebuild(escrow: Escrow, shop: Shop, state: Path, progress: Progress) -> Rebu
     with work.step("services"):
         open_shop(platform, shop)
     with work.step("validation"):
-        claims = _tested(platform, shop)
+        claims = _tested(platform, shop, progress)
     documents_there = state / f"{shop.shop}-configuration"
     lacking = place.end(documents_there)
     for each in lacking:
@@ -206,11 +209,18 @@ def rebuild(escrow: Escrow, shop: Shop, state: Path, progress: Progress) -> Rebu
     )
 
 
-def _tested(platform: Platform, shop: Shop) -> int:
-    verdicts = list(validate(platform, shop)) if shop.services else []
-    if bad := [str(each) for each in verdicts if not each.passed]:
-        raise ProofFailed(f"test the recovered {shop.shop}", "; ".join(bad[:5]), "See `ecom logs`, then try again.")
-    return len(verdicts)
+def _tested(platform: Platform, shop: Shop, progress: Progress) -> int:
+    """How many claims hold. Tested again for a while: services that just began do not answer at once everywhere."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        verdicts = list(validate(platform, shop)) if shop.services else []
+        bad = [str(each) for each in verdicts if not each.passed]
+        if not bad:
+            return len(verdicts)
+        if time.monotonic() > deadline:
+            raise ProofFailed(f"test the recovered {shop.shop}", "; ".join(bad[:5]), "See `ecom logs`, then try again.")
+        progress(f"not well yet: {bad[0]}")
+        time.sleep(AGAIN_SECONDS)
 
 
 @dataclass
