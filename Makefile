@@ -127,7 +127,12 @@ demo: $(INSTALLED)
 	$(ECOM) demo
 
 drills: $(INSTALLED)
-	$(ECOM) drill all; code=$$?; $(ECOM) report; [ $$? != 2 ] && exit $$code
+	code=0; \
+	$(ECOM) drill all \
+		|| code=$$?; \
+	$(ECOM) report \
+		|| [ $$? != 2 ] || code=2; \
+	exit $$code
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

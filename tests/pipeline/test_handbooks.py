@@ -108,6 +108,8 @@ REASONS = {
     "git pull": "there is no other commit to bring; what follows it is tested",
     "make drills": "minutes of drills, each of which has its own test; run by hand and by the schedule",
     "python -m benchmarks.recovery_drill": "a benchmark: it needs a machine that does nothing else",
+    "python -m benchmarks machine_recovery": "as above",
+    "kubectl apply -f FILE": "Kubernetes' own, for objects that are no part of the shop",
     "kubectl get nodes": "only looks; kubectl's own",
     "kubectl label namespace": "Kubernetes' own; the platform sets the same label in tests/cluster/test_hardening.py",
     "helm upgrade shop k8s/charts/shop": "the tag is the reader's; tests/cluster installs and upgrades the chart",

@@ -79,7 +79,9 @@ def test_every_ecom_command_in_the_documents_is_one_that_the_program_takes() -> 
 @pytest.mark.parametrize("target", ["deploy", "staging", "production", "demo", "drills"])
 def test_every_ecom_command_of_the_makefile_is_one_that_the_program_takes(target: str) -> None:
     told = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    lines = [each.partition(".venv/bin/ecom ")[2] for each in told.splitlines() if ".venv/bin/ecom " in each]
+    lines = [
+        each.partition(".venv/bin/ecom ")[2].rstrip(" \\") for each in told.splitlines() if ".venv/bin/ecom " in each
+    ]
     assert lines
     assert [fault for each in lines for fault in faults_of(Line(ROOT / "Makefile", each))] == []
 
