@@ -67,7 +67,7 @@ check: $(INSTALLED)
 
 gates: manifests scan pipelines
 
-manifests: $(TOOLS)
+manifests: $(TOOLS) .tools/bin/helm3
 	$(BIN)/python -m gates manifests
 
 scan: $(TOOLS)

@@ -1,7 +1,9 @@
-"""The gate of manifests: every object of every rendering fits the schema of every Kubernetes that the README names.
+"""The gate of manifests: every object of every rendering, and of every plain manifest, fits the schema of every
+Kubernetes that the README names; and Helm 3 renders what Helm 4 renders.
 
 The schemas are those of the wheel `kubernetes-validate`, made from each release's OpenAPI document. Its own command
-passes an object whose kind it does not know, so only its files are used, with jsonschema.
+passes an object whose kind it does not know, so only its files are used, with jsonschema. Kinds of others are in
+custom.py.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from referencing.jsonschema import DRAFT202012
 from ecom_platform.errors import CommandFailed, PreflightError
 from ecom_platform.settings import ROOT
 from ecom_platform.verdicts import Verdict, failed, holds, inconclusive
-from gates import findings
+from gates import custom, findings
 from gates.findings import Finding, Judged, Reason
-from gates.rendering import CHARTS, Document, every_rendering, lint, read, values_files
-from gates.tools import TOOLS
+from gates.rendering import CHARTS, Document, every_rendering, lint, plain, read, values_files
+from gates.tools import TOOLS, helm_3
 
 SCHEMAS = "lib/python*/site-packages/kubernetes_validate/kubernetes-json-schema"
-LINT = "helm lint finds nothing, with every values file"
+LINT = "helm lint of 3 and 4 finds nothing, with every values file"
+ALIKE = "Helm 3 renders every chart as Helm 4 does"
 CLAIM = "every object fits the schema of every Kubernetes that the README names"
 SUPPORTED = re.compile(r"Kubernetes 1\.(\d+) to 1\.(\d+)")
 
@@ -63,7 +66,9 @@ class Schemas:
         group, _, version = api.rpartition("/")
         name = "-".join(part for part in (kind.lower(), group.split(".")[0], version) if part)
         path = self._folder / f"{name}.json"
-        return Draft202012Validator(_json(path), registry=self._registry) if path.exists() else None
+        return (
+            Draft202012Validator(_json(path), registry=self._registry) if path.exists() else custom.validator(api, kind)
+        )
 
     def faults(self, document: Document) -> list[tuple[str, str]]:
         """(rule, text) for everything that is wrong with it; a kind without a schema is a fault too."""
@@ -90,6 +95,17 @@ def faults_of(documents: Iterable[Document], schemas: Schemas, version: str) -> 
     ]
 
 
+def alike(charts: Path) -> Verdict:
+    """Object by object, for the newest Kubernetes; their order in the text is Helm's own matter."""
+    version = f"{supported()[-1]}.0"
+    differ = []
+    pairs = zip(every_rendering(version, charts), every_rendering(version, charts, helm_3()), strict=True)
+    for (source, four), (_, three) in pairs:
+        seen = [{each.identity for each in read(text, source)} for text in (four, three)]
+        differ += sorted(Document(source, json.loads(each)).place for each in seen[0] ^ seen[1])
+    return holds(ALIKE, not differ, ", ".join(dict.fromkeys(differ)) or f"{len(values_files(charts))} renderings")
+
+
 def examine(reasons: list[Reason], charts: Path = CHARTS) -> list[Verdict]:
     """Render and validate; everything that is not as it should be, or one verdict that says how much was seen."""
     found: list[Finding] = []
@@ -100,11 +116,12 @@ def examine(reasons: list[Reason], charts: Path = CHARTS) -> list[Verdict]:
     for version in supported():
         schemas = Schemas(version)
         try:
-            documents = [one for source, text in every_rendering(f"{version}.0", charts) for one in read(text, source)]
+            texts = [*every_rendering(f"{version}.0", charts), *plain(charts)]
+            documents = [one for source, text in texts for one in read(text, source)]
         except (CommandFailed, yaml.YAMLError) as error:
             return [failed(CLAIM, f"Kubernetes {version}: {error}")]
         looked_at += len(documents)
         found += faults_of(documents, schemas, version)
     judged: Judged = findings.judge(found, [each for each in reasons if each.tool == "schema"])
     linted = [holds(LINT, not words, "; ".join(words) or f"{len(values_files(charts))} of them")]
-    return [*linted, *findings.verdicts(CLAIM, judged, looked_at=looked_at)]
+    return [*linted, alike(charts), *findings.verdicts(CLAIM, judged, looked_at=looked_at)]

@@ -1,11 +1,15 @@
-"""Renders every chart with every values file that lies beside it, by Helm. Nothing here judges."""
+"""Renders every chart with every values file that lies beside it, by Helm; and finds the plain manifests beside
+the charts. Nothing here judges.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +18,13 @@ import yaml
 from ecom_platform.clients.commands import run
 from ecom_platform.errors import CommandFailed
 from ecom_platform.settings import ROOT
-from gates.tools import helm
+from gates.tools import helm, helm_3
 
 CHARTS = ROOT / "k8s"
 """Below it every folder with a Chart.yaml is a chart."""
 
 HELM_SECONDS = 120.0  # a rendering takes a quarter of a second; a busy machine gets time
+_OBJECT = re.compile(r"^apiVersion:", re.MULTILINE)
 AT_ONCE = 2  # renderings; Helm itself uses more than one core
 
 
@@ -63,10 +68,21 @@ def values_files(charts: Path = CHARTS) -> list[tuple[Path, Path]]:
     ]
 
 
-def render(chart: Path, file: Path, version: str) -> str:
-    """The chart's YAML for that Kubernetes; CommandFailed with Helm's own words."""
+def render(chart: Path, file: Path, version: str, program: Path | None = None) -> str:
+    """The chart's YAML for that Kubernetes; CommandFailed with Helm's own words. program: another Helm."""
     done = run(
-        [helm(), "template", chart.name, chart, "--namespace", chart.name, "--kube-version", version, "--values", file],
+        [
+            program or helm(),
+            "template",
+            chart.name,
+            chart,
+            "--namespace",
+            chart.name,
+            "--kube-version",
+            version,
+            "--values",
+            file,
+        ],
         timeout=HELM_SECONDS,
         check=False,
         keep=None,
@@ -77,9 +93,9 @@ def render(chart: Path, file: Path, version: str) -> str:
 
 
 def lint(charts: Path = CHARTS) -> Iterator[str]:
-    """What `helm lint --strict` says of each chart and values file where it is not content."""
-    for chart, file in values_files(charts):
-        done = run([helm(), "lint", "--strict", "--quiet", chart, "--values", file], timeout=HELM_SECONDS, check=False)
+    """What `helm lint --strict` of either Helm says of each chart and values file where it is not content."""
+    for program, (chart, file) in product((helm(), helm_3()), values_files(charts)):
+        done = run([program, "lint", "--strict", "--quiet", chart, "--values", file], timeout=HELM_SECONDS, check=False)
         if done.code != 0:
             yield f"{source_of(chart, file)}: {(done.stdout + done.stderr).strip()[-500:]}"
 
@@ -93,10 +109,19 @@ def source_of(chart: Path, file: Path) -> str:
     return f"{chart.name}/{file.relative_to(chart)}"
 
 
-def every_rendering(version: str, charts: Path = CHARTS) -> Iterator[tuple[str, str]]:
-    """(source, YAML) for each chart and values file."""
+def every_rendering(version: str, charts: Path = CHARTS, program: Path | None = None) -> Iterator[tuple[str, str]]:
+    """(source, YAML) for each chart and values file. program: another Helm."""
     rows = values_files(charts)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        texts = pool.map(lambda row: render(row[0], row[1], version), rows)
+        texts = pool.map(lambda row: render(row[0], row[1], version, program), rows)
         for (chart, file), text in zip(rows, texts, strict=True):
             yield source_of(chart, file), text
+
+
+def plain(folder: Path = CHARTS) -> Iterator[tuple[str, str]]:
+    """(source, YAML) for each file below the folder that holds objects of Kubernetes and belongs to no chart."""
+    charts = {each.parent for each in folder.rglob("Chart.yaml")}
+    for path in sorted(folder.rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if charts.isdisjoint(path.parents) and _OBJECT.search(text):
+            yield str(path.relative_to(folder)), text

@@ -14,7 +14,7 @@ from typing import Any
 from ecom_platform.errors import CommandFailed
 from ecom_platform.settings import ROOT
 from gates.findings import Finding
-from gates.rendering import every_rendering
+from gates.rendering import every_rendering, plain
 from gates.tools import call
 
 IMAGES = ROOT / "k8s" / "images"
@@ -36,8 +36,8 @@ def together(scans: Iterable[Scan]) -> Scan:
 
 
 def render_into(folder: Path, version: str, charts: Path) -> None:
-    """Write each rendering to FOLDER/CHART/VALUES-FILE, where checkov reads it."""
-    for source, text in every_rendering(version, charts):
+    """Write each rendering to FOLDER/CHART/VALUES-FILE, and each plain manifest, where checkov reads them."""
+    for source, text in (*every_rendering(version, charts), *plain(charts)):
         path = folder / source
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

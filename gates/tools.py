@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ecom_platform.clients import helm as door
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.errors import PreflightError
 from ecom_platform.settings import ROOT
@@ -25,9 +26,14 @@ def program(name: str) -> Path:
 
 
 def helm() -> Path:
-    """The PATH's helm first, because that one also deploys; else the one of .tools."""
-    found = shutil.which("helm")
+    """The one that deploys first (HELM, else the PATH's), else the one of .tools."""
+    found = shutil.which(door.program())
     return Path(found) if found else program("helm")
+
+
+def helm_3() -> Path:
+    """Helm 3, whose renderings must be those of the other."""
+    return program("helm3")
 
 
 def call(name: str, *arguments: str | Path, seconds: float = 300, folder: Path = ROOT) -> Completed:

@@ -1,5 +1,7 @@
 """Helm, 3 and 4, by its program: releases of a chart in one namespace. Values go by a file of mode 600.
 
+The program is the one that the variable HELM names, else `helm` of the PATH.
+
 Secrets are no values: the charts name existing Secrets. Not here: which values mean what.
 """
 
@@ -18,12 +20,26 @@ from typing import Any
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.errors import BusyError, CommandFailed, ConfigurationError, UnreachableError
 
+OLDEST = (3, 14)
+"""The first that knows Kubernetes' `preStop.sleep`, which the shop's chart has: Helm 3 merges objects by the types
+it was built with. 3.22 and 4.0 are tested."""
+
 SECONDS = 120.0
 """Helm only hands objects over here (it does not wait for them), which takes seconds."""
 
 
 _OURS = re.compile(r'conflicts? with "ecom"')
 """How Helm 4 names the owner of a field that it may not change; Helm 3 knows no owners."""
+
+
+def program() -> str:
+    return os.environ.get("HELM") or "helm"
+
+
+def accepted(version: str) -> bool:
+    """Whether the charts work with it. version: like v3.22.0."""
+    found = re.match(r"v(\d+)\.(\d+)\.", version)
+    return found is not None and OLDEST <= (int(found[1]), int(found[2])) < (5, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,7 @@ class Helm:
 
     def version(self) -> str:
         """Helm's version, like v4.0.4. Raises PreflightError if it is not there."""
-        return run(["helm", "version", "--short"], timeout=SECONDS, check=True).stdout.strip().partition("+")[0]
+        return run([program(), "version", "--short"], timeout=SECONDS, check=True).stdout.strip().partition("+")[0]
 
     def state(self) -> ReleaseState | None:
         """The newest revision, or None if there is no release."""
@@ -109,7 +125,7 @@ class Helm:
         where = ("--namespace", self.namespace, *(("--kube-context", self.context) if self.context else ()))
         # Colours and notices of new versions are not for programs.
         quiet = {"NO_COLOR": "1", "HELM_MAX_HISTORY": "10"}
-        return run(["helm", *arguments, *where], timeout=seconds, check=check, environment=quiet, keep=None)
+        return run([program(), *arguments, *where], timeout=seconds, check=check, environment=quiet, keep=None)
 
     def _refuse(self, done: Completed, verb: str) -> None:
         if done.code == 0:

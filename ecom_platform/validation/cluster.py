@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ecom_platform.clients import helm
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.errors import EcomError
 from ecom_platform.platforms.kubernetes.names import DATABASE, MANAGED, RESTRICTED, selector
@@ -59,11 +60,12 @@ def examine(platform: KubernetesPlatform) -> list[Verdict]:
 
 
 def _helm(platform: KubernetesPlatform) -> Verdict:
+    claim = f"Helm is {'.'.join(map(str, helm.OLDEST))} or newer, or 4"
     try:
         version = platform.release.helm.version()
     except EcomError as error:
-        return failed("Helm is 3 or 4", str(error))
-    return holds("Helm is 3 or 4", version.startswith(("v3.", "v4.")), version)
+        return failed(claim, str(error))
+    return holds(claim, helm.accepted(version), version)
 
 
 def _may(cluster: Cluster, namespace: str, verb: str, group: str, resource: str) -> Verdict:

@@ -14,6 +14,7 @@ import yaml
 from kubernetes import client
 
 from ecom_platform.clients.commands import Completed, run
+from ecom_platform.clients.helm import program as helm_program
 from ecom_platform.settings import ROOT
 
 CHARTS = ROOT / "k8s" / "charts"
@@ -93,9 +94,9 @@ class Chart:
 
 def helm(*arguments: str) -> Completed:
     """Runs helm; the test is skipped where there is none."""
-    program = shutil.which("helm")
+    program = shutil.which(helm_program())
     if program is None:
-        pytest.skip("helm is not on PATH: install Helm 3.14 or newer to test the charts")
+        pytest.skip("helm is not on PATH, and HELM names none: install Helm 3.14 or newer to test the charts")
     return run([program, *arguments], timeout=60, check=False, keep=None)
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ecom_platform.clients.commands import Completed, run
+from ecom_platform.clients.helm import program as helm_program
 from ecom_platform.settings import ROOT
 from tests.platforms.cluster import missing
 from tests.waiting import wait_until
@@ -61,7 +62,7 @@ class Cluster:
         )
 
     def helm(self, *arguments: str, check: bool = True, seconds: float = 400) -> Completed:
-        return run(["helm", *arguments], timeout=seconds, check=check, keep=None)
+        return run([helm_program(), *arguments], timeout=seconds, check=check, keep=None)
 
     def get(self, kind: str, namespace: str, *arguments: str) -> Any:
         """One object (`pod/name`) or the items of a kind, as JSON."""
@@ -146,7 +147,7 @@ class Cluster:
 
 def open_cluster() -> Cluster:
     """The cluster to test on; the reason is told where something is missing."""
-    for program in ("kubectl", "helm"):
+    for program in ("kubectl", helm_program()):
         if shutil.which(program) is None:
             missing(f"{program} is not on PATH")
     if not os.environ.get("KUBECONFIG"):

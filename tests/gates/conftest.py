@@ -7,17 +7,19 @@ import shutil
 
 import pytest
 
+from ecom_platform.clients.helm import program
 from gates.tools import TOOLS
 
 
 @pytest.fixture(scope="session")
 def tools() -> None:
-    """`.tools` is there, and helm; else the test is skipped, and in CI it fails."""
+    """`.tools` is there, and helm, and helm 3; else the test is skipped, and in CI it fails."""
     missing = [
         how
         for how, there in (
             ("make tools", (TOOLS / "installed").exists()),
-            ("make .tools/bin/helm", shutil.which("helm") or (TOOLS / "bin" / "helm").exists()),
+            ("make .tools/bin/helm", shutil.which(program()) or (TOOLS / "bin" / "helm").exists()),
+            ("make .tools/bin/helm3", (TOOLS / "bin" / "helm3").exists()),
         )
         if not there
     ]

@@ -13,7 +13,7 @@ from ecom_platform.settings import ROOT
 from ecom_platform.verdicts import Outcome, worst
 from gates import manifests
 from gates.manifests import Schemas, examine, supported
-from gates.rendering import CHARTS, Document, read, values_files
+from gates.rendering import CHARTS, Document, plain, read, values_files
 
 pytestmark = pytest.mark.usefixtures("tools")
 
@@ -132,6 +132,33 @@ def test_a_chart_that_helm_refuses_turns_the_gate_red(charts: Path) -> None:
     found = examine([], charts)
     assert worst(found) is Outcome.FAILED
     assert "values-broken.yaml" in found[0].seen
+
+
+def test_an_object_of_the_prometheus_operator_is_held_to_its_own_schema(charts: Path) -> None:
+    """Of the plain manifests beside the charts, under every kind that is in them."""
+    broken = {
+        "pod-monitors.yaml": ("interval: 15s", "intervall: 15s", "intervall"),
+        "prometheus-rule.yaml": ("for: 300s", "for: [300s]", "300s"),
+    }
+    (charts / "monitoring").mkdir()
+    for name, (good, bad, _) in broken.items():
+        text = (CHARTS / "monitoring" / name).read_text()
+        assert good in text
+        (charts / "monitoring" / name).write_text(text.replace(good, bad, 1))
+    seen = [each.seen for each in examine([], charts) if each.outcome is Outcome.FAILED]
+    for name, (_, _, cause) in broken.items():
+        assert any(f"monitoring/{name}:" in said and cause in said for said in seen), name
+    assert {source for source, _ in plain()} == {f"monitoring/{name}" for name in broken}
+
+
+def test_a_chart_that_helm_3_renders_otherwise_turns_the_gate_red(charts: Path) -> None:
+    (charts / "shop" / "templates" / "other.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"
+        "data: {by: {{ .Capabilities.HelmVersion.Version | trunc 2 }}}\n"
+    )
+    (red,) = [each for each in examine([], charts) if each.claim == manifests.ALIKE]
+    assert red.outcome is Outcome.FAILED
+    assert "shop/values.yaml:ConfigMap/other" in red.seen
 
 
 def test_no_chart_at_all_is_inconclusive(tmp_path: Path) -> None:
