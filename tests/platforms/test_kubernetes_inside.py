@@ -107,7 +107,7 @@ def deployment(shop: Shop) -> dict[str, Any]:
     labels = {"app.kubernetes.io/version": "1.0.0", "app.kubernetes.io/name": "shop"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "volumes": []}}
     return {
-        "metadata": {"labels": labels},
+        "metadata": {"labels": labels, "annotations": {"ecom/settings": ""}},
         "spec": {"replicas": shop.service("backend").replicas, "template": template},
     }
 
@@ -123,6 +123,19 @@ def test_the_same_version_changes_nothing_and_another_one_only_what_it_is(shop: 
     assert container["env"][0]["value"] == "2.0.0"
     assert container["ports"] == [{"containerPort": 8080}]
     assert newer["spec"]["replicas"] == 7
+
+
+def test_a_setting_that_left_the_spec_goes_and_one_of_the_charts_values_stays(shop: Shop) -> None:
+    found, service = deployment(shop), shop.service("backend")
+    more = service.model_copy(update={"environment": {**service.environment, "COUNT": "2", "LEVEL": "high"}})
+    with_more = patching.changed(found, more)
+    assert with_more["metadata"]["annotations"] == {"ecom/settings": "COUNT,LEVEL"}
+    fewer = service.model_copy(update={"environment": {**service.environment, "LEVEL": "high"}})
+    without = patching.changed(with_more, fewer)
+    (container,) = without["spec"]["template"]["spec"]["containers"]
+    assert [each["name"] for each in container["env"]] == ["VERSION", "INSTANCE", "POOL", "LEVEL"]
+    assert without["metadata"]["annotations"] == {"ecom/settings": "LEVEL"}
+    assert not patching.holds(with_more, without)
 
 
 def test_an_upgrade_keeps_the_colours_as_they_run(shop: Shop) -> None:

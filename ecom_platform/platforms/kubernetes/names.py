@@ -12,6 +12,8 @@ from ecom_platform.spec import Kubernetes, Shop
 COLOUR = "ecom/colour"
 COMPONENT = "app.kubernetes.io/component"
 VERSION = "app.kubernetes.io/version"
+SETTINGS = "ecom/settings"
+"""An annotation of a colour's Deployment: the names of the settings that its spec gave it."""
 MANAGED = {"app.kubernetes.io/managed-by": "ecom"}
 RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.errors import BusyError, ConfigurationError, MissingError
-from ecom_platform.platforms.kubernetes.names import VERSION, Names
+from ecom_platform.platforms.kubernetes.names import SETTINGS, VERSION, Names
 from ecom_platform.platforms.kubernetes.values import image, settings
 from ecom_platform.platforms.protocol import Colour
 from ecom_platform.spec import Service
@@ -24,7 +24,8 @@ status)."""
 def run_as(cluster: Cluster, names: Names, service: Service, colour: Colour) -> None:
     """The colour's Deployment at the service's image, version, settings and replicas; nothing if it is so.
 
-    Settings that left the spec stay until `ecom up`. Raises ConfigurationError if there is no such Deployment.
+    Settings that left the spec go, as far as the Deployment says which were the spec's; those that the chart's
+    values give every colour stay. Raises ConfigurationError if there is no such Deployment.
     """
     _change(cluster, names, f"{service.name}-{colour}", lambda found: changed(found, service))
 
@@ -66,7 +67,9 @@ def changed(deployment: Object, service: Service) -> Object:
     own = containers[0]
     own["image"] = f"{repository}:{tag}"
     wanted = {"VERSION": service.version, **settings(service)}
-    present = own.get("env") or []
+    before = (deployment["metadata"].get("annotations") or {}).get(SETTINGS, "")
+    gone = set(before.split(",")) - wanted.keys()
+    present = [each for each in own.get("env") or [] if each["name"] not in gone]
     # In the old order, so that what is the same makes no new pods.
     own["env"] = [
         {"name": each["name"], "value": wanted[each["name"]]} if each["name"] in wanted else each for each in present
@@ -75,7 +78,7 @@ def changed(deployment: Object, service: Service) -> Object:
     own["env"] += [{"name": name, "value": value} for name, value in wanted.items() if name not in known]
     labels = {VERSION: service.version}
     return {
-        "metadata": {"labels": labels},
+        "metadata": {"labels": labels, "annotations": {SETTINGS: ",".join(sorted(settings(service)))}},
         "spec": {
             "replicas": service.replicas,
             "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
