@@ -67,7 +67,7 @@ def test_the_shop_lives_by_helm_3_and_no_upgrade_moves_a_customer(cluster: Clust
     release.rollback(2)
     assert (pool(cluster, namespace), live_colour(cluster, namespace)) == ("4", "green")
 
-    with pytest.raises(ConfigurationError, match="latest"):
+    with pytest.raises(ConfigurationError, match="migration/tag"):
         release.upgrade(CHARTS / "shop", {**values, "migration": {"tag": "latest"}})
 
     release.uninstall()

@@ -116,6 +116,7 @@ def launching(cluster: Cluster, platform: Release) -> Iterator[DagsterApi]:
         "extraVolumeMounts[0].name=probe",
         "extraVolumeMounts[0].mountPath=/probe",
         "runs.startTimeoutSeconds=30",
+        "runs.scratch.tmp=64Mi",
         "runs.resources.requests.cpu=50m",
     )
     newest = json.loads(cluster.helm("history", platform.name, "-n", platform.namespace, "-o", "json").stdout)[-1]
@@ -207,10 +208,43 @@ def test_a_run_whose_pod_is_deleted_fails_and_is_tried_again(
     assert result(launching, run) == "FAILURE"
     print(why(launching, run))
     assert "pod is gone" in why(launching, run) or "interrupted" in why(launching, run)
+    tried_again(cluster, platform, launching, run)
+
+
+def tried_again(cluster: Cluster, platform: Release, launching: DagsterApi, run: str) -> None:
+    """Once, with success; and nothing is left of the first."""
     assert launching.follow(run, None).tags[WILL_RETRY] == "true"
     again = eventually("it is tried again", lambda: launching.follow(run, None).tags.get(RETRY_RUN), 90)
     assert result(launching, again) == "SUCCESS"
     assert running_jobs(cluster, platform, run) == []
+
+
+def test_a_run_that_a_drained_node_evicts_fails_and_is_tried_again(
+    cluster: Cluster, platform: Release, launching: DagsterApi
+) -> None:
+    run = launching.launch("enduring", config={}, tags={})
+    eventually("the run is at work", lambda: at_work(launching, run), 120)
+    (pod,) = cluster.get("pods", platform.namespace, "-l", f"dagster/run-id={run}")
+    about = {"name": pod["metadata"]["name"], "namespace": platform.namespace}
+    asked = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about}
+    where = f"/api/v1/namespaces/{platform.namespace}/pods/{about['name']}/eviction"
+    cluster.kubectl("create", "--raw", where, "-f", "-", stdin=json.dumps(asked))
+    assert result(launching, run) == "FAILURE"
+    print(why(launching, run))
+    assert "evicted" in why(launching, run) or "interrupted" in why(launching, run)
+    tried_again(cluster, platform, launching, run)
+
+
+def test_a_run_that_the_kubelet_evicts_for_its_files_fails_with_that_reason(
+    cluster: Cluster, platform: Release, launching: DagsterApi
+) -> None:
+    run = launching.launch("overflowing", config={}, tags={})
+    assert result(launching, run, 240) == "FAILURE"
+    (pod,) = cluster.get("pods", platform.namespace, "-l", f"dagster/run-id={run}")
+    assert pod["status"].get("reason") == "Evicted"
+    print(why(launching, run))
+    assert "exceeds the limit" in why(launching, run)
+    tried_again(cluster, platform, launching, run)
 
 
 def test_a_run_that_is_out_of_memory_says_so(cluster: Cluster, platform: Release, launching: DagsterApi) -> None:

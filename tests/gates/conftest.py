@@ -19,7 +19,7 @@ def tools() -> None:
         for how, there in (
             ("make tools", (TOOLS / "installed").exists()),
             ("make .tools/bin/helm", shutil.which(program()) or (TOOLS / "bin" / "helm").exists()),
-            ("make .tools/bin/helm3", (TOOLS / "bin" / "helm3").exists()),
+            ("make tools", (TOOLS / "bin" / "helm3").exists()),
         )
         if not there
     ]

@@ -52,6 +52,17 @@ def hungry(context: dg.AssetExecutionContext) -> None:
         taken.append(b"x" * 10_000_000)
 
 
+@dg.asset
+def overflows(context: dg.AssetExecutionContext) -> None:
+    """Writes more temporary files than its pod may have, and works on; as the second attempt it is done at once."""
+    context.log.info("at work")
+    if "dagster/parent_run_id" not in context.run.tags:
+        with Path("/tmp/much").open("wb") as file:
+            for _ in range(100):
+                file.write(b"x" * 1_000_000)
+        time.sleep(180)  # the kubelet looks each ten seconds or so, and ends it
+
+
 @dg.asset(pool="one_at_a_time")
 def fails() -> None:
     raise dg.Failure("this run fails on purpose", allow_retries=False)
@@ -73,14 +84,17 @@ failing = dg.define_asset_job("failing", selection=dg.AssetSelection.assets(fail
 enduring = dg.define_asset_job(
     "enduring", selection=dg.AssetSelection.assets(endures), tags={"dagster/max_retries": "1"}
 )
+overflowing = dg.define_asset_job(
+    "overflowing", selection=dg.AssetSelection.assets(overflows), tags={"dagster/max_retries": "1"}
+)
 starving = dg.define_asset_job(
     "starving",
     selection=dg.AssetSelection.assets(hungry),
     tags={"dagster-k8s/config": {"container_config": {"resources": {"limits": {"cpu": "1", "memory": "600Mi"}}}}},
 )
 defs = dg.Definitions(
-    assets=[inside, fails, endures, hungry],
+    assets=[inside, fails, endures, hungry, overflows],
     asset_checks=[the_identity_is_there_only_for_restores],
-    jobs=[dump, restore, failing, enduring, starving],
+    jobs=[dump, restore, failing, enduring, overflowing, starving],
     executor=dg.in_process_executor,
 )
