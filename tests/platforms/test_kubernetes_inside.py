@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ecom_platform.errors import ConfigurationError
 from ecom_platform.platforms.kubernetes import inside, patching, values
 from ecom_platform.platforms.kubernetes.platform_values import platform_values
 from ecom_platform.settings import ROOT, Settings
-from ecom_platform.spec import Notification, SecretReference, Shop, Store
+from ecom_platform.spec import Folder, Notification, SecretReference, Shop, Store
 from ecom_platform.spec_file import read_spec
 
 RECIPIENT = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
@@ -98,6 +99,27 @@ def test_only_jobs_that_restore_mount_the_identity_and_none_also_dumps(shop: Sho
     assert set(jobs).isdisjoint({"everyday", "restore", "restore_files", "backup_configuration", "backup_complete"})
     assert jobs["backup"].tags["dagster/max_retries"] == "1"
     assert jobs["release"].tags["dagster/max_retries"] == "0"
+
+
+def documented(where: str) -> set[str]:
+    """The jobs of a row of the guide's table."""
+    text = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| {where} |")]
+    return set(re.findall(r"`(\w+\*?)`", row.split("|")[2]))
+
+
+def test_the_guide_says_which_jobs_are_pods_and_which_are_the_operators(shop: Shop, tmp_path: Path) -> None:
+    settings = Settings((ROOT / "specs" / "ecommerce-kubernetes.yaml",), "staging", tmp_path)
+    whole = shop.model_copy(update={"leave_out": (), "folders": (Folder(name="media"),)})
+
+    def jobs(spec: Shop) -> set[str]:
+        defs = build_defs([spec], settings)
+        names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+        return {"drill_*" if name.startswith("drill_") else name for name in names}
+
+    pods = jobs(inside.inside_spec(whole, [RECIPIENT]))
+    assert documented("pods of the cluster") == pods
+    assert documented("the operator's side") == jobs(whole) - pods
 
 
 def deployment(shop: Shop) -> dict[str, Any]:
