@@ -99,9 +99,10 @@ ROWS = (
     ),
 )
 
-OPERATORS = frozenset(("configuration", "complete", "kept"))
-"""Subjects that no account of pods may read or rehearse: every object of the namespaces, the secrets' digests, a
-scratch namespace. The same jobs run on the operator's side."""
+OPERATORS = frozenset(("configuration", "complete"))
+"""Subjects that no account of pods may read or rehearse: every object of the namespaces, the secrets' digests, Helm's
+values, a scratch namespace; and the spec that pods have is not the operator's. The same jobs run on the operator's
+side. Proofs of their older snapshots in turn are the cluster's, like those of all others."""
 
 UnresolvedJob = Any  # dagster does not export the type that define_asset_job returns
 

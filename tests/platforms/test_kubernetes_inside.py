@@ -95,6 +95,9 @@ def test_only_jobs_that_restore_mount_the_identity_and_none_also_dumps(shop: Sho
 
     assert {name for name, job in jobs.items() if volumes(job)} == {"verify_restore"}
     assert {"deploy", "validate", "backup", "verify_restore", "release"} <= set(jobs)
+    # Older snapshots of every source are proved in turn there; for no other proof of theirs is anybody needed.
+    proves = {key.path[-1] for key in jobs["verify_restore"].asset_layer.executable_asset_keys}
+    assert proves == {"database-shop", "kept"}
     # With the operator's rights, in the operator's folders.
     assert set(jobs).isdisjoint({"everyday", "restore", "restore_files", "backup_configuration", "backup_complete"})
     assert jobs["backup"].tags["dagster/max_retries"] == "1"

@@ -36,6 +36,7 @@ def inside_spec(shop: Shop, recipients: Sequence[str]) -> Shop:
             "values": {},
             "platform_values": {},
             "velero": None,  # a cluster's matter, by its administrator's rights
+            "scratch_namespaces": False,  # a proof of a configuration in a pod compares, and offers nothing
             "inside": True,
         }
     )
