@@ -9,11 +9,15 @@ from typing import Any
 import click
 
 from ecom_platform.cli.context import Context
-from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
-from ecom_platform.errors import PreflightError
+from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi, Followed
+from ecom_platform.errors import PreflightError, UnreachableError
 from ecom_platform.verdicts import Outcome
 
 WILL_RETRY, RETRY_RUN = "dagster/will_retry", "dagster/auto_retry_run_id"
+
+PATIENCE_SECONDS = 120.0
+"""A webserver that is busy, or that the cluster puts somewhere else, answers again within this time; the run goes on
+meanwhile, so nobody is told that it failed."""
 
 POLL_SECONDS = 0.5  # quick enough to look live, and two requests a second cost the webserver nothing
 
@@ -61,7 +65,7 @@ def follow_run(api: DagsterApi, run: str, *, seconds: float) -> int:
     outcomes: list[str] = []
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        followed = api.follow(run, cursor)
+        followed = _followed(api, run, cursor, until=min(deadline, time.monotonic() + PATIENCE_SECONDS))
         for event in followed.events:
             show_graphql(event)
             outcomes += _outcome_of(event)
@@ -77,6 +81,17 @@ def follow_run(api: DagsterApi, run: str, *, seconds: float) -> int:
             time.sleep(POLL_SECONDS)
     click.echo(f"run {run}  not over after {seconds:g} s; it goes on", err=True)
     return 3
+
+
+def _followed(api: DagsterApi, run: str, cursor: str | None, *, until: float) -> Followed:
+    """What happened in the run. Raises UnreachableError where nothing answers until then (monotonic)."""
+    while True:
+        try:
+            return api.follow(run, cursor)
+        except UnreachableError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(POLL_SECONDS)
 
 
 def exit_code(outcomes: Sequence[str], *, succeeded: bool) -> int:
