@@ -22,7 +22,7 @@ TRIVY ?= docker run --rm --volume /var/run/docker.sock:/var/run/docker.sock --vo
 
 help:
 	@echo "make demo          the whole story once, on this machine"
-	@echo "make test          all tests that need no cluster"
+	@echo "make test          all tests that need no cluster, in two passes"
 	@echo "make drills        every disaster, rehearsed on a copy of the shop with a stopwatch"
 	@echo "make check         format, lint, types, layers"
 	@echo "make gates         manifests against Kubernetes' schemas, scans, pipelines"
@@ -111,7 +111,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m tests $(ARGS)
 
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest -m cluster $(ARGS)

@@ -1,5 +1,6 @@
-"""Fixtures of all rooms."""
+"""Fixtures and hooks of all rooms."""
 
 from tests.browser import browser
+from tests.passes import pytest_addoption, pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
-__all__ = ["browser"]
+__all__ = ["browser", "pytest_addoption", "pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from tests.load.target import OK, Target
 from tests.shop.server import free_port
 
@@ -27,6 +29,7 @@ def _json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.alone
 def test_it_measures_any_address_and_prints_json(target: Target) -> None:
     done = _bench(
         "--target", f"{target.url}/ok", "--rate", "300", "--duration", "2s", "--contains", OK.decode(), "--json"
@@ -40,6 +43,7 @@ def test_it_measures_any_address_and_prints_json(target: Target) -> None:
     assert "answered" in done.stderr
 
 
+@pytest.mark.alone
 def test_for_people_it_prints_a_table_and_the_verdicts(target: Target) -> None:
     done = _bench("--target", f"{target.url}/ok", "--rate", "500", "--duration", "1s", "--arrivals", "poisson")
     assert done.returncode == 0, done.stderr + done.stdout
@@ -47,6 +51,7 @@ def test_for_people_it_prints_a_table_and_the_verdicts(target: Target) -> None:
     assert "passed        p95 stays below 500 ms" in done.stdout
 
 
+@pytest.mark.alone
 def test_a_limit_that_is_broken_ends_with_1(target: Target) -> None:
     done = _bench("--target", f"{target.url}/slow/100", "--rate", "300", "--duration", "1s", "--p95-ms", "50", "--json")
     assert done.returncode == 1

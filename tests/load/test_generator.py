@@ -50,6 +50,7 @@ def _at(seconds: float, act: Callable[[], None]) -> Callable[[Progress], None]:
     return tell
 
 
+@pytest.mark.alone
 def test_every_planned_request_is_sent_once_and_counted_once_by_two_processes(target: Target) -> None:
     result = run_load(steady(f"{target.url}/ok", 300, 2, processes=2, contains=OK.decode()))
     assert (result.planned, result.started, result.requests, result.errors) == (600, 600, 600, 0)
@@ -80,6 +81,7 @@ def test_errors_are_counted_by_kind(target: Target, path: str, kind: str, share:
     assert outcome(_verdicts(result, 100), "go wrong") is Outcome.FAILED
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["/silent", "/drip"])
 def test_a_request_without_an_end_is_a_timeout_and_its_waiting_time_is_its_latency(target: Target, path: str) -> None:
     result = run_load(steady(target.url + path, 100, 1, timeout=0.5))
@@ -90,6 +92,7 @@ def test_a_request_without_an_end_is_a_timeout_and_its_waiting_time_is_its_laten
     assert outcome(_verdicts(result, 100), "go wrong") is Outcome.FAILED
 
 
+@pytest.mark.alone
 def test_slow_answers_are_waited_for_by_everybody_at_once(target: Target) -> None:
     result = run_load(steady(f"{target.url}/slow/700", 150, 2))
     assert result.errors == 0
@@ -146,6 +149,7 @@ def _stalled_run(stall: float, rate: int, seconds: int) -> tuple[LoadResult, flo
     return result, lasted[0]
 
 
+@pytest.mark.alone
 def test_a_stall_counts_for_everybody_who_would_have_come() -> None:
     rate, seconds = 500, 5
     for _ in range(3):
@@ -181,6 +185,7 @@ def test_a_generator_that_cannot_keep_up_says_so_and_proves_nothing(target: Targ
     assert Outcome.PASSED not in {each.outcome for each in verdicts[1:]}
 
 
+@pytest.mark.alone
 def test_a_generator_that_was_held_up_says_so_and_proves_nothing(target: Target) -> None:
     def hold_up() -> None:
         (worker,) = _workers()

@@ -175,6 +175,7 @@ def test_a_deployment_keeps_what_a_release_made_live_and_after_the_contract_ther
     place.assert_only_live(version)
 
 
+@pytest.mark.alone
 def test_the_switch_holds_five_hundred_requests_a_second(place: Place) -> None:
     """The goal's figures: none lost, none by the old colour afterwards, both for at most a second."""
     service = place.shop.services[0]
