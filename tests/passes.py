@@ -11,14 +11,24 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 SHARED = {
-    "tests/pipeline": ("tests/pipeline/",),
-    "tests/release": ("tests/release/",),
-    "tests/recovery": ("tests/recovery/",),
-    "tests/platforms": tuple(f"tests/platforms/test_{each}.py" for each in ("contract", "data", "replacement")),
+    "pipeline": ("tests/pipeline/",),
+    "release": ("tests/release/",),
+    "recovery": ("tests/recovery/",),
+    "contract": tuple(f"tests/platforms/test_{each}.py" for each in ("contract", "data", "replacement")),
+    "shop": ("tests/shop/",),
 }
 """Files that share one whole shop, by the beginnings of their paths."""
 
-FIRST = tuple(SHARED)
+FIRST = (
+    "pipeline",
+    "tests/platforms/test_local_life.py",
+    "tests/platforms/test_local_dagster.py",
+    "release",
+    "recovery",
+    "shop",
+    "contract",
+    "tests/training/test_on_a_copy.py",
+)
 """Rooms that begin first, the slowest before the others: begun last, they would run on while the other workers idle."""
 
 PASSES = ("all", "beside", "alone")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecom_platform.settings import ROOT
-from tests.passes import room_of
+from tests.passes import FIRST, SHARED, room_of
 
 SUITE = """
 import os, pytest
@@ -63,6 +63,14 @@ def test_what_broke_off_before_it_could_fail_is_not_green_the_second_time(suite:
 
 
 def test_a_room_is_a_file_or_the_files_that_share_one_shop() -> None:
-    assert room_of("tests/shop/test_seed.py::test_it[a/b]") == "tests/shop/test_seed.py"
-    assert room_of("tests/release/test_local_release.py::test_it") == "tests/release"
+    assert room_of("tests/shop/test_seed.py::test_it[a/b]") == "shop"
+    assert room_of("tests/backup/test_keys.py::test_it") == "tests/backup/test_keys.py"
+    assert room_of("tests/release/test_local_release.py::test_it") == "release"
     assert room_of("tests/platforms/test_data.py::test_it") == room_of("tests/platforms/test_contract.py::test_it")
+
+
+def test_every_room_that_is_named_is_there() -> None:
+    files = [str(each.relative_to(ROOT)) for each in (ROOT / "tests").rglob("test_*.py")]
+    for beginning in (each for named in SHARED.values() for each in named):
+        assert any(each.startswith(beginning) for each in files), beginning
+    assert set(FIRST) <= {room_of(each) for each in files}
