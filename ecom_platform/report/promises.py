@@ -6,7 +6,7 @@ measured. A history that is too short to judge is inconclusive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -64,10 +64,17 @@ class Stored:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one source, by store. recovery_seconds: of its last proved recovery."""
+    """What is known of one source, by store. recovery_seconds: of its last proved recovery.
+
+    unread: stores that there are, but that could not be read.
+    """
 
     stores: Mapping[str, Stored] = field(default_factory=dict)
     recovery_seconds: float | None = None
+    unread: Collection[str] = ()
+
+    def why_unknown(self, store: str) -> str:
+        return "it could not be read" if store in self.unread else "no such store"
 
 
 def stored_of(catalogue: Catalogue, source: str, policy: Policy) -> Stored:
@@ -137,13 +144,13 @@ def _frequency(promise: Promise, facts: Facts, now: datetime) -> Truth:
 
 
 def _retention(promise: Promise, facts: Facts, now: datetime) -> Truth:
-    return _together({store: _kept(promise, facts.stores.get(store), store, now) for store in promise.kept})
+    return _together({store: _kept(promise, facts, store, now) for store in promise.kept})
 
 
-def _kept(promise: Promise, stored: Stored | None, store: str, now: datetime) -> Truth:
-    kept = promise.kept[store]
+def _kept(promise: Promise, facts: Facts, store: str, now: datetime) -> Truth:
+    kept, stored = promise.kept[store], facts.stores.get(store)
     if stored is None:
-        return Outcome.INCONCLUSIVE, "no such store"
+        return Outcome.INCONCLUSIVE, facts.why_unknown(store)
     early = [removed - at for at, removed in stored.removed if removed - at < kept]
     if early:
         return Outcome.FAILED, f"{len(early)} removed early, one after {age_text(min(early))}"
@@ -166,12 +173,13 @@ def _would_remove(promise: Promise, policy: Policy, kept: timedelta, now: dateti
 
 
 def _places(promise: Promise, facts: Facts, now: datetime) -> Truth:
-    return _together({store: _place(promise, facts.stores.get(store), now) for store in promise.kept})
+    return _together({store: _place(promise, facts, store, now) for store in promise.kept})
 
 
-def _place(promise: Promise, stored: Stored | None, now: datetime) -> Truth:
+def _place(promise: Promise, facts: Facts, store: str, now: datetime) -> Truth:
+    stored = facts.stores.get(store)
     if stored is None:
-        return Outcome.INCONCLUSIVE, "no such store"
+        return Outcome.INCONCLUSIVE, facts.why_unknown(store)
     if not stored.taken:
         return Outcome.INCONCLUSIVE, "nothing yet"
     newest = now - max(stored.taken)

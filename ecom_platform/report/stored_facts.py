@@ -38,7 +38,7 @@ def backups(platform: Platform, shop: Shop, recovery_seconds: dict[str, float | 
 
     def facts(source: str) -> Facts:
         stores = {name: stored_of(found, source, rules[name].of(source)) for name, found in catalogues.items()}
-        return Facts(stores, recovery_seconds.get(source))
+        return Facts(stores, recovery_seconds.get(source), unread)
 
     rows: dict[str, dict[str, Facts]] = {}
     for source in [*sources_of(shop), set_members.SOURCE]:

@@ -90,6 +90,12 @@ def test_the_first_hours_are_inconclusive_where_time_is_needed_and_passed_where_
             "cloud: 118 whole, newest 13 h old",
         ),
         (Facts({"local": WHOLE.stores["local"]}), "Storage location", "inconclusive", "cloud: no such store"),
+        (
+            Facts({"local": WHOLE.stores["local"]}, 1, ["cloud"]),
+            "Storage location",
+            "inconclusive",
+            "cloud: it could not",
+        ),
         (Facts({"local": Stored(policy(keep_within="7d"))}), "Frequency", "inconclusive", "no snapshot yet"),
         (
             in_store("cloud", policy=policy(keep_daily=30)),
