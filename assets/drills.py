@@ -15,11 +15,14 @@ from ecom_platform.records import Findings
 from ecom_platform.recovery import drills, forecast
 from ecom_platform.recovery.checks import DATABASE_LOST
 from ecom_platform.recovery.drills import Drill
+from ecom_platform.recovery.giving_way import beside
+from ecom_platform.recovery.record import DrillRecord
 from ecom_platform.resources import Platforms
 from ecom_platform.spec import Shop, Stage
 from ecom_platform.verdicts import Outcome
 
 STAGE: Stage = "drills"
+Result = tuple[Findings, DrillRecord]
 
 
 class Variant(dg.Config):
@@ -55,7 +58,12 @@ def _asset(shop: Shop, drill: Drill) -> dg.AssetsDefinition:
         variant = config.variant or drill.variant_of(shop, datetime.now(UTC).date())
         with as_dagster_failures():
             refuse_unknown(drill, shop, variant)
-        observation = observe(drill.checks, lambda: drill.run(platforms.of(shop), shop, variant, context.log.info))
+        live = platforms.of(shop)
+
+        def run() -> Result:
+            return beside(live, lambda progress: drill.run(live, shop, variant, progress), context.log.info)
+
+        observation = observe(drill.checks, run)
         if drill.name == DATABASE_LOST:
             observation = replace(observation, findings=_with_forecast(observation.findings, context.instance, shop))
         yield from check_results(asset_key, drill.checks, observation.findings)

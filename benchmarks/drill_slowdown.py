@@ -13,36 +13,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks._size import Size, size_from
-from benchmarks.backup_slowdown import RATE, p95, shop
+from benchmarks.backup_slowdown import RATE, p95
+from benchmarks.recovery_drill import large_shop
 from ecom_platform.platforms.local import LocalPlatform
-from ecom_platform.platforms.protocol import DatabaseAccess
+from ecom_platform.recovery.copies import TASK_SECONDS, open_shop
 from ecom_platform.recovery.saving import save_database
-from ecom_platform.settings import EXAMPLE_SPEC, ROOT
-from ecom_platform.spec import Drills, SecretReference, Shop, Store
-from ecom_platform.spec_file import read_spec, write_spec
+from ecom_platform.settings import ROOT
+from ecom_platform.spec import Store
+from ecom_platform.spec_file import write_spec
 
 GOAL = 1.20
 DRILL_SECONDS = 900.0
-
-
-def live_shop(access: DatabaseAccess, folder: Path) -> Shop:
-    """The example over the shop's own server, which the platform does not run, with one store."""
-    secret = folder / "database-url"
-    secret.touch(mode=0o600)
-    secret.write_text(access.url.replace("postgres@", f"postgres:{access.password}@", 1))
-    spec = read_spec(EXAMPLE_SPEC)
-    database = spec.databases[0].model_copy(update={"managed": False, "url": SecretReference(file=str(secret))})
-    changes = {"databases": (database,), "stores": {"local": Store(url=f"file:{folder}/store")}, "folders": ()}
-    services = tuple(
-        each.model_copy(update={"environment": {k: v for k, v in each.environment.items() if k != "MEDIA_DIR"}})
-        for each in spec.services
-    )
-    return spec.model_copy(update={**changes, "services": services, "drills": Drills(steady=timedelta(0))})
 
 
 def pieces_beside_a_drill(url: str, spec: Path, state: Path, troubles: list[str]) -> list[float]:
@@ -63,13 +48,18 @@ def measure(size: Size, folder: Path) -> dict[str, Any]:
     alone: list[float] = []
     ratios: list[float] = []
     troubles: list[str] = []
-    with shop(size.orders, folder) as (url, access):
-        spec = live_shop(access, folder)
-        live = LocalPlatform(spec, folder / "state" / spec.shop)
-        live.layout.make()
-        save_database(live, spec, spec.databases[0])
-        path = folder / "shop.yaml"
-        path.write_text(write_spec(spec), encoding="utf-8")
+    spec = large_shop(size.orders).model_copy(update={"stores": {"local": Store(url="file:backups")}})
+    path = folder / "shop.yaml"
+    path.write_text(write_spec(spec), encoding="utf-8")
+    live = LocalPlatform(spec, folder / "state" / spec.shop)
+    try:
+        live.up()
+        database = spec.databases[0]
+        for task in (database.tasks.expand, database.tasks.seed):
+            live.run_task(database, task, timeout=TASK_SECONDS)
+        open_shop(live, spec)
+        save_database(live, spec, database)
+        url = live.address(spec.front_door, "active")
         p95(url, [])  # the first visit fills the caches
         for number in size.turns():
             alone.append(p95(url, troubles))
@@ -77,6 +67,8 @@ def measure(size: Size, folder: Path) -> dict[str, Any]:
             ratios += [each / alone[-1] for each in beside]
             told = ", ".join(f"{each:.1f}" for each in beside)
             print(f"round {number + 1}: alone {alone[-1]:.1f} ms, beside the drill {told} ms", file=sys.stderr)
+    finally:
+        live.down()
     median = round(statistics.median(ratios), 3) if ratios else None
     return {
         "requests_per_second": RATE,
