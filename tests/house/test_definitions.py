@@ -22,7 +22,19 @@ def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 
 def test_the_code_location_loads(defs: dg.Definitions) -> None:
-    dg.Definitions.validate_loadable(defs)
+    dg.Definitions.validate_loadable(defs)  # raises what would keep Dagster from loading it
+    repository = defs.get_repository_def()
+    started = {each.job_name for each in repository.schedule_defs}
+    assert started
+    assert started <= {each.name for each in repository.get_all_jobs()}
+
+
+def test_a_code_location_that_asks_for_what_nobody_hands_out_does_not_load() -> None:
+    @dg.asset(required_resource_keys={"nowhere"})
+    def asking() -> None: ...
+
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="nowhere"):
+        dg.Definitions.validate_loadable(dg.Definitions(assets=[asking]))
 
 
 def test_the_graph_is_the_reviewed_one(defs: dg.Definitions) -> None:

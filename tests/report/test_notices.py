@@ -88,8 +88,20 @@ def test_a_notice_reaches_every_target() -> None:
         ]
 
 
-def test_without_targets_nothing_is_sent() -> None:
+def test_without_targets_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[object] = []
+    real = socket.socket.connect
+
+    def connect(sending: socket.socket, address: object) -> None:
+        connected.append(address)
+        real(sending, address)  # type: ignore[arg-type]  # as it came
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
     notify([], "backup failed", "shop")
+    assert connected == []
+    with receiving(Receiver()) as seen:
+        notify([seen.target], "backup failed", "shop")
+    assert connected == [("127.0.0.1", seen.port)], "what is sent would be noticed"
 
 
 def test_a_refusal_is_transient_and_names_the_target_by_place_without_its_token(
