@@ -6,6 +6,8 @@ the fixture is made once. Most rooms are one file. `python -m tests` runs the tw
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -66,6 +68,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Rooms:
     config.option.loadscopereorder = False  # by number of tests, which says nothing of their time
     return Rooms(config, log)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The second pass reads few files, and need not import all the others."""
+    if config.getoption("which_pass") != "alone" or not collection_path.is_file():
+        return None
+    return "pytest.mark.alone" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
