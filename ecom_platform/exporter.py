@@ -127,9 +127,11 @@ def _store_reader(shop: Shop, platform: Platform, name: str, store: Store) -> Re
         from ecom_platform.backup.catalogue_reading import read_catalogue
         from ecom_platform.backup.retention_guard import Limits
         from ecom_platform.backup.retention_policy import rules_of
+        from ecom_platform.backup.trust import trusted_signers
         from ecom_platform.clients.objects import open_store
 
-        catalogue = read_catalogue(open_store(platform.store(name)), shop=shop.shop)
+        trusted = trusted_signers(platform, shop)
+        catalogue = read_catalogue(open_store(platform.store(name)), shop=shop.shop, trusted=trusted)
         rules, limits = rules_of(store, name), Limits(lock=store.object_lock)
         return stored.store_samples({"shop": shop.shop, "store": name}, catalogue, rules, limits, datetime.now(UTC))
 

@@ -45,11 +45,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Entry:
-    """A snapshot and what the store says of it. digest: SHA-256 of its manifest, hex."""
+    """A snapshot and what the store says of it. digest: SHA-256 of its manifest, hex. signer: of its manifest."""
 
     manifest: Manifest
     status: Status
     digest: str
+    signer: str = ""
     proofs: tuple[Proof, ...] = ()
     held: Hold | None = None
 
@@ -221,7 +222,7 @@ def _entry(
     elif status is Status.TAKEN:
         read.report(manifest.id, _absent(manifest, objects))
     held = holds[-1] if holds and holds[-1].held else None
-    return Entry(manifest, status, record.digest, tuple(proofs), held)
+    return Entry(manifest, status, record.digest, record.key, tuple(proofs), held)
 
 
 def _beside(read: _Reader, folder: str, objects: Mapping[str, StoredObject], kind: type[Beside]) -> list[Beside]:

@@ -6,7 +6,7 @@ Pure text but for the writing of the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,8 +36,13 @@ SPEC_MARK = "#| "
 """Begins each line of the spec that stands in the file."""
 
 
-def escrow_text(shop: Shop, identities: Sequence[str], stores: Mapping[str, StoreAccess], place: Path) -> str:
-    """The content of the file that will lie at `place`. Raises ConfigurationError if there is no private key."""
+def escrow_text(
+    shop: Shop, identities: Sequence[str], stores: Mapping[str, StoreAccess], place: Path, signers: Collection[str]
+) -> str:
+    """The content of the file that will lie at `place`. signers: public keys whose snapshots count.
+
+    Raises ConfigurationError if there is no private key.
+    """
     if not identities:
         raise ConfigurationError(
             "write the private keys", "there is none on this platform", "Look where the recipients' keys were made."
@@ -45,11 +50,20 @@ def escrow_text(shop: Shop, identities: Sequence[str], stores: Mapping[str, Stor
     text = "\n".join(line for each in identities for line in each.splitlines() if not line.startswith("#"))
     words = _WORDS.format(shop=shop.shop, day=f"{datetime.now(UTC):%F}")
     comment = "".join(f"# {line}".rstrip() + "\n" for line in words.splitlines())
-    spec = yaml.safe_dump(_rescue(shop, Identities(text).recipients, stores, place), sort_keys=False)
+    spec = yaml.safe_dump(_rescue(shop, Identities(text).recipients, stores, place, signers), sort_keys=False)
     return comment + "".join(f"{SPEC_MARK}{line}\n" for line in spec.splitlines()) + text + "\n"
 
 
-def _rescue(shop: Shop, recipients: Sequence[str], stores: Mapping[str, StoreAccess], place: Path) -> dict[str, object]:
+def escrowed_signers(text: str) -> frozenset[str]:
+    """Whose snapshots count, as the file's spec says; none for a plain key file."""
+    lines = [each.removeprefix(SPEC_MARK) for each in text.splitlines() if each.startswith(SPEC_MARK)]
+    spec = yaml.safe_load("\n".join(lines)) or {}
+    return frozenset(spec.get("encryption", {}).get("signers", ()))
+
+
+def _rescue(
+    shop: Shop, recipients: Sequence[str], stores: Mapping[str, StoreAccess], place: Path, signers: Collection[str]
+) -> dict[str, object]:
     """A spec that can restore and nothing else: the databases' own addresses are not needed for it."""
     folders = {"folders": [{"name": each.name} for each in shop.folders]} if shop.folders else {}
     return {
@@ -57,7 +71,11 @@ def _rescue(shop: Shop, recipients: Sequence[str], stores: Mapping[str, StoreAcc
         "databases": [{"name": each.name, "url": {"env": "NOT_NEEDED"}} for each in shop.databases],
         **folders,
         "stores": {name: _store(each) for name, each in stores.items()},
-        "encryption": {"recipients": list(recipients), "identity": {"file": str(place)}},
+        "encryption": {
+            "recipients": list(recipients),
+            "signers": sorted(signers),
+            "identity": {"file": str(place)},
+        },
     }
 
 

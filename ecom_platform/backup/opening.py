@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecom_platform.backup.catalogue import find
 from ecom_platform.backup.encryption import Identities
 from ecom_platform.backup.manifest import Manifest
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import ObjectStore, open_store
 from ecom_platform.errors import ConfigurationError
 from ecom_platform.platforms.protocol import Platform
@@ -25,7 +26,7 @@ def chosen_snapshot(
             f"find the store {name}", "the spec has none of that name", f"It has {[*shop.stores]}."
         )
     stored = open_store(platform.store(name))
-    return stored, find(stored, snapshot, source, shop=shop.shop)
+    return stored, find(stored, snapshot, source, shop=shop.shop, trusted=trusted_signers(platform, shop))
 
 
 def identities_for(platform: Platform, manifest: Manifest) -> Identities:

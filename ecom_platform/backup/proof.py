@@ -81,6 +81,7 @@ def prove(
     """Verify the snapshot (an id or `latest`) from the store (empty: the spec's first) and record the outcome
     beside it. Verdicts for checks(). Raises when it could not be tried: no key, no room, no store.
     """
+    key = ensure_signing_key(platform.signing_key())
     stored, manifest = chosen(platform, shop, database, snapshot, store)
     progress(f"verifying {manifest.id} from {stored.name}")
     scratch = platform.scratch()
@@ -92,7 +93,7 @@ def prove(
         read_path=_read_path(platform, shop, database),
         progress=progress,
     )
-    record_proof(stored, manifest, verification.as_dict(), ensure_signing_key(platform.signing_key()))
+    record_proof(stored, manifest, verification.as_dict(), key)
     left = sweep(scratch)
     tidy = holds("nothing is left of the scratch server", not left, ", ".join(left) or "gone")
     return _grouped(verification, tidy), _record(stored, manifest, verification)

@@ -39,13 +39,14 @@ from ecom_platform.spec_file import read_spec
 class RecoverySet:
     """Snapshots to recover from, by source (KIND/NAME).
 
-    set_id: of the complete set, empty for a choice by source. warnings: what is wrong with other
-    records of the store; somebody should look at them after the recovery.
+    set_id: of the complete set, empty for a choice by source. signers: whose manifests these are. warnings:
+    what is wrong with other records of the store; somebody should look at them after the recovery.
     """
 
     shop: str
     members: Mapping[str, Manifest]
     set_id: str = ""
+    signers: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
     def _names(self, kind: str) -> tuple[str, ...]:
@@ -112,7 +113,7 @@ def newest_set(store: ObjectStore, shop: str, trusted: Collection[str] | None = 
     Raises MissingError that says why each set that there is cannot be used.
     """
     catalogue = read_catalogue(store, shop=shop, trusted=trusted)
-    proved = {(each.manifest.source, each.manifest.id): each.manifest for each in _proved(catalogue)}
+    proved = {(each.manifest.source, each.manifest.id): each for each in _proved(catalogue)}
     reasons = []
     for entry in catalogue.of(set_members.SOURCE):
         members = set_members.members_of(entry.manifest)
@@ -120,8 +121,8 @@ def newest_set(store: ObjectStore, shop: str, trusted: Collection[str] | None = 
         wrong += [f"{each.source} {each.id} is not proved" for each in members if (each.source, each.id) not in proved]
         wrong += [] if entry.status is Status.PROVED else [f"it is {entry.status}"]
         if not wrong:
-            chosen = {each.source: proved[each.source, each.id] for each in members}
-            return RecoverySet(shop, chosen, entry.manifest.id, _warnings(catalogue))
+            chosen = [proved[each.source, each.id] for each in members]
+            return _set(shop, chosen, catalogue, entry.manifest.id)
         reasons.append(f"{entry.manifest.id}: {wrong[0]}")
     raise MissingError(
         f"find a proved set of {shop} in {store.where}",
@@ -136,17 +137,23 @@ def newest_proved(store: ObjectStore, shop: str, trusted: Collection[str] | None
     Raises MissingError if nothing is proved.
     """
     catalogue = read_catalogue(store, shop=shop, trusted=trusted)
-    chosen: dict[str, Manifest] = {}
+    chosen: dict[str, Entry] = {}
     for entry in _proved(catalogue):
         if entry.manifest.kind != set_members.KIND:
-            chosen.setdefault(entry.manifest.source, entry.manifest)
+            chosen.setdefault(entry.manifest.source, entry)
     if not chosen:
         raise MissingError(f"find a proved snapshot of {shop} in {store.where}", "none is proved", "Verify one first.")
-    return RecoverySet(shop, chosen, warnings=_warnings(catalogue))
+    return _set(shop, chosen.values(), catalogue)
 
 
-def _warnings(catalogue: Catalogue) -> tuple[str, ...]:
-    return tuple(str(each) for each in catalogue.problems)
+def _set(shop: str, chosen: Collection[Entry], catalogue: Catalogue, set_id: str = "") -> RecoverySet:
+    return RecoverySet(
+        shop,
+        {each.manifest.source: each.manifest for each in chosen},
+        set_id,
+        frozenset(each.signer for each in chosen),
+        tuple(str(each) for each in catalogue.problems),
+    )
 
 
 def _proved(catalogue: Catalogue) -> list[Entry]:

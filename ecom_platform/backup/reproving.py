@@ -14,6 +14,7 @@ from ecom_platform.backup import proof
 from ecom_platform.backup.catalogue_reading import read_catalogue
 from ecom_platform.backup.rotation import Kept, due, kept_of, overdue
 from ecom_platform.backup.sources import proved, set_members
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import open_store
 from ecom_platform.errors import ConfigurationError, EcomError, TransientError
 from ecom_platform.platforms.protocol import Platform
@@ -69,7 +70,9 @@ def prove_due(platform: Platform, shop: Shop, *, progress: Progress) -> tuple[Fi
 
 def _kept(platform: Platform, shop: Shop) -> list[Kept]:
     stores = [open_store(platform.store(name)) for name in shop.stores]
-    return [each for store in stores for each in kept_of(read_catalogue(store, shop=shop.shop), store.name)]
+    trusted = trusted_signers(platform, shop)
+    catalogues = [(store.name, read_catalogue(store, shop=shop.shop, trusted=trusted)) for store in stores]
+    return [each for name, catalogue in catalogues for each in kept_of(catalogue, name)]
 
 
 def _prove(platform: Platform, shop: Shop, kept: Kept, progress: Progress) -> Verdict:

@@ -13,6 +13,7 @@ from ecom_platform.backup.dump import Options, dump_database
 from ecom_platform.backup.manifest import Manifest
 from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.backup.stored import is_encrypted, is_stored
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import open_store
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings, Record
@@ -62,10 +63,10 @@ def take(
         progress=progress,
         options=Options(bytes_per_second=database.dump_bytes_per_second),
     )
-    stores = [open_store(each) for each in accesses]
+    stores, trusted = [open_store(each) for each in accesses], trusted_signers(platform, shop)
     findings = Findings(
         {
-            "in_every_store": [is_stored(each, manifest) for each in stores],
+            "in_every_store": [is_stored(each, manifest, trusted) for each in stores],
             "fingerprinted": list(_is_fingerprinted(manifest)),
             "encrypted": [verdict for each in stores for verdict in is_encrypted(each, manifest)],
         }

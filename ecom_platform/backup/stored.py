@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ecom_platform.backup.catalogue import find_entry, read_catalogue
 from ecom_platform.backup.manifest import Manifest, Status
@@ -13,13 +13,15 @@ from ecom_platform.verdicts import Verdict, equal, failed, holds
 AGE_HEADER = b"age-encryption.org/v1"
 
 
-def is_stored(store: ObjectStore, manifest: Manifest) -> Verdict:
+def is_stored(store: ObjectStore, manifest: Manifest, trusted: Collection[str] | None) -> Verdict:
     claim = f"the store {store.name} holds {manifest.id}"
     said = manifest.stores.get(store.name)
     if said != Status.STORED:
         return failed(claim, f"{said or 'the manifest does not name it'}")
     try:
-        entry = find_entry(read_catalogue(store, shop=manifest.shop), store.name, manifest.id, manifest.source)
+        entry = find_entry(
+            read_catalogue(store, shop=manifest.shop, trusted=trusted), store.name, manifest.id, manifest.source
+        )
     except EcomError as error:
         return failed(claim, str(error))
     return equal(claim, Status.STORED.value, entry.status.value)

@@ -58,11 +58,14 @@ def snapshots(context: Context, *, store: str | None, as_json: bool) -> None:
     from ecom_platform.backup.catalogue import as_json as line_of
     from ecom_platform.backup.catalogue_reading import read_catalogue
     from ecom_platform.backup.sources.set_members import broken_sets
+    from ecom_platform.backup.trust import trusted_signers
     from ecom_platform.clients.objects import open_store
 
     names = [_store(context, store)] if store else list(context.shop.stores)
+    trusted = trusted_signers(context.platform, context.shop)
     catalogues = {
-        name: read_catalogue(open_store(context.platform.store(name)), shop=context.shop.shop) for name in names
+        name: read_catalogue(open_store(context.platform.store(name)), shop=context.shop.shop, trusted=trusted)
+        for name in names
     }
     lines = [line_of(entry, name) for name, found in catalogues.items() for entry in found.entries]
     click.echo(json.dumps(lines, indent=2)) if as_json else _print_table(lines)
@@ -164,12 +167,14 @@ def unhold(context: Context, *, snapshot: str, reason: str) -> None:
 def _set_hold(context: Context, snapshot: str, *, held: bool, reason: str) -> None:
     from ecom_platform.backup.catalogue import find, record_hold
     from ecom_platform.backup.signing import ensure_signing_key
+    from ecom_platform.backup.trust import trusted_signers
     from ecom_platform.clients.objects import open_store
 
     key = ensure_signing_key(context.platform.signing_key())
     for name in context.shop.stores:
         store = open_store(context.platform.store(name))
-        manifest = find(store, snapshot, shop=context.shop.shop)
+        trusted = trusted_signers(context.platform, context.shop)
+        manifest = find(store, snapshot, shop=context.shop.shop, trusted=trusted)
         record_hold(store, manifest, held=held, by=getpass.getuser(), reason=reason, key=key)
         click.echo(f"{name}: {manifest.id} is {'held' if held else 'let go'}")
 

@@ -105,10 +105,12 @@ def escrow_verb(context: Context, *, file: Path) -> None:
     Example: ecom keys escrow /media/stick/backup-keys.txt
     """
     from ecom_platform.backup.escrow import escrow_text, write_escrow
+    from ecom_platform.backup.trust import trusted_signers
 
     platform, place = context.platform, file.resolve()
     stores = {name: platform.store(name) for name in context.shop.stores}
-    write_escrow(place, escrow_text(context.shop, platform.identities(), stores, place))
+    signers = trusted_signers(platform, context.shop) or ()
+    write_escrow(place, escrow_text(context.shop, platform.identities(), stores, place, signers))
     click.echo(f"{place}: whoever has it reads every backup; carry it away from this machine", err=True)
 
 
@@ -118,13 +120,17 @@ def _change(context: Context, config: dict[str, str]) -> int:
 
 def _snapshots(context: Context, here: set[str]) -> list[dict[str, Any]]:
     from ecom_platform.backup.catalogue_reading import read_catalogue
+    from ecom_platform.backup.trust import trusted_signers
     from ecom_platform.clients.objects import open_store
     from ecom_platform.errors import MissingError
+
+    trusted = trusted_signers(context.platform, context.shop)
 
     found: list[dict[str, Any]] = []
     for name in context.shop.stores:
         try:
-            entries = read_catalogue(open_store(context.platform.store(name)), shop=context.shop.shop).of(None)
+            store = open_store(context.platform.store(name))
+            entries = read_catalogue(store, shop=context.shop.shop, trusted=trusted).of(None)
         except MissingError:
             continue  # a folder that nobody has written to yet
         for each in entries:

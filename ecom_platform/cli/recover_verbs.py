@@ -104,7 +104,7 @@ def _anew(context: Context, given: Given) -> int:
     )
     state = Path(str(given["into"] or context.settings.state)).resolve()
     store = escrow.store()
-    chosen = newest_proved(store, choose_shop(store, str(given["shop"])))
+    chosen = newest_proved(store, choose_shop(store, str(given["shop"])), escrow.signers())
     if given["configuration"]:
         click.echo(f"spec   {documents(escrow, store, chosen, state)}")
         return 0

@@ -156,9 +156,11 @@ def _lines(judged: Iterable[Judged]) -> list[dict[str, Any]]:
 def _plans(context: Context, policy: IO[bytes] | None, only: str | None) -> list[tuple[str, Guarded]]:
     from ecom_platform.backup.retention_apply import plan_store
     from ecom_platform.backup.signing import ensure_signing_key
+    from ecom_platform.backup.trust import trusted_signers
     from ecom_platform.clients.objects import open_store
 
-    trusted = [ensure_signing_key(context.platform.signing_key()).public]
+    ensure_signing_key(context.platform.signing_key())  # before trust: as `apply` will judge
+    trusted = trusted_signers(context.platform, context.shop)
     plans = []
     for name in _stores(context, only):
         rules, limits = _rules(context, name, policy)
@@ -173,6 +175,7 @@ def _plans(context: Context, policy: IO[bytes] | None, only: str | None) -> list
 def _apply(context: Context, only: str | None, share: float, *, trust_clock: bool) -> list[Applied]:
     from ecom_platform.backup.retention_apply import apply_retention
     from ecom_platform.backup.signing import ensure_signing_key
+    from ecom_platform.backup.trust import trusted_signers
     from ecom_platform.clients.objects import open_store
 
     key = ensure_signing_key(context.platform.signing_key())
@@ -187,7 +190,7 @@ def _apply(context: Context, only: str | None, share: float, *, trust_clock: boo
             key=key,
             by="ecom retention apply",
             progress=lambda text: click.echo(text, err=True),
-            trusted=[key.public],
+            trusted=trusted_signers(context.platform, context.shop),
         )
     return applied
 
@@ -197,6 +200,7 @@ def _sweep(context: Context, store: str) -> None:
     from ecom_platform.backup.lease import is_leased
     from ecom_platform.backup.retention_apply import sweep
     from ecom_platform.backup.signing import ensure_signing_key
+    from ecom_platform.backup.trust import trusted_signers
     from ecom_platform.clients.objects import open_store
     from ecom_platform.clients.sql import connect
 
@@ -213,12 +217,13 @@ def _sweep(context: Context, store: str) -> None:
             return True
 
     try:
+        ensure_signing_key(context.platform.signing_key())  # before trust: what removes trusts no stranger
         sweep(
             open_store(context.platform.store(store, removing=True)),
             shop=context.shop.shop,
             leased=leased,
             progress=lambda text: click.echo(text, err=True),
-            trusted=[ensure_signing_key(context.platform.signing_key()).public],
+            trusted=trusted_signers(context.platform, context.shop),
         )
     except RefusedError as error:
         click.echo(f"{store}: nothing is swept: {error.seen}", err=True)

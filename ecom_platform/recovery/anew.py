@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ecom_platform.backup.encryption import Identities
+from ecom_platform.backup.escrow import escrowed_signers
 from ecom_platform.backup.recovery_set import (
     RecoverySet,
     database_archives,
@@ -38,6 +39,7 @@ from ecom_platform.recovery.copies import TASK_SECONDS, open_shop
 from ecom_platform.recovery.empty_places import EmptyPlace, Saved, empty_place_of
 from ecom_platform.recovery.validation import validate
 from ecom_platform.spec import Shop
+from ecom_platform.spec_file import read_spec, write_spec
 
 MARK = "recovering"
 SETTLE_SECONDS, AGAIN_SECONDS = 120.0, 2.0
@@ -74,6 +76,10 @@ class Escrow:
 
     def identities(self) -> Identities:
         return Identities(self.identity())
+
+    def signers(self) -> frozenset[str] | None:
+        """Whose snapshots count, if the file with the private key says so; else anybody's."""
+        return escrowed_signers(self.identity()) or None
 
 
 def _secret(file: str, variable: str, purpose: str) -> str:
@@ -139,10 +145,18 @@ def describe(escrow: Escrow, store: ObjectStore, chosen: RecoverySet, state: Pat
         # Ours, and half: the mark says so.
         shutil.rmtree(state / f"{chosen.shop}-configuration", ignore_errors=True)
         spec = documents(escrow, store, chosen, state)
+        _trust(spec, chosen.signers)
     secrets = place / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
     replace_text(secrets / "age-identity", escrow.identity() + "\n")
     return spec
+
+
+def _trust(spec: Path, signers: frozenset[str]) -> None:
+    """The new platform has a key of its own, and goes on with the old one's snapshots."""
+    shop = read_spec(spec)
+    encryption = shop.encryption.model_copy(update={"signers": tuple(sorted(signers.union(shop.encryption.signers)))})
+    replace_text(spec, write_spec(shop.model_copy(update={"encryption": encryption})))
 
 
 def documents(escrow: Escrow, store: ObjectStore, chosen: RecoverySet, state: Path) -> Path:
@@ -169,7 +183,7 @@ def rebuild(escrow: Escrow, shop: Shop, state: Path, progress: Progress) -> Rebu
     Damage shows before anything sells; in a cluster what was made until then is taken away again.
     """
     store = escrow.store()
-    chosen = newest_proved(store, shop.shop)
+    chosen = newest_proved(store, shop.shop, escrow.signers())
     platform = open_platform(shop, state)
     place = empty_place_of(platform, shop, progress)
     work = _Work(escrow, shop, platform, place, store, chosen, progress)

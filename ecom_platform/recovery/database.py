@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ecom_platform.backup.catalogue_reading import Catalogue, read_catalogue
 from ecom_platform.backup.manifest import Manifest, Status
 from ecom_platform.backup.proof import archives
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.backup.verification import Verification, restore_to_database
 from ecom_platform.clients.objects import ObjectStore, open_store
 from ecom_platform.errors import EcomError, MissingError, ProofFailed
@@ -116,10 +117,11 @@ def proved(platform: Platform, shop: Shop, database: Database, problems: list[st
     problems: gets a line for each store that could not be read. Raises MissingError if nothing is proved anywhere.
     """
     catalogues: list[tuple[ObjectStore, Catalogue]] = []
+    trusted = trusted_signers(platform, shop)
     for name in shop.stores:
         try:
             store = open_store(platform.store(name))
-            catalogues.append((store, read_catalogue(store, shop=shop.shop)))
+            catalogues.append((store, read_catalogue(store, shop=shop.shop, trusted=trusted)))
         except EcomError as error:
             problems.append(f"the store {name}: {error.seen}")
     held = dict(_held(catalogues, f"database/{database.name}"))

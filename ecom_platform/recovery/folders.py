@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from ecom_platform.backup.encryption import Identities
 from ecom_platform.backup.recovery_set import RecoverySet, newest_proved, restore_folder
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import ObjectStore, open_store
 from ecom_platform.errors import ConfigurationError, EcomError, MissingError, ProofFailed
 from ecom_platform.platforms.protocol import Platform
@@ -56,7 +57,7 @@ def _first(platform: Platform, shop: Shop, name: str) -> tuple[ObjectStore, Reco
     for each in shop.stores:
         try:
             store = open_store(platform.store(each))
-            chosen = newest_proved(store, shop.shop)
+            chosen = newest_proved(store, shop.shop, trusted_signers(platform, shop))
             chosen.member(f"folder/{name}")
         except EcomError as error:
             seen.append(f"{each}: {error.seen}")

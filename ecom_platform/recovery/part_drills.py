@@ -15,6 +15,7 @@ from ecom_platform.backup import snapshot
 from ecom_platform.backup.catalogue import find
 from ecom_platform.backup.encryption import Identities, new_identity
 from ecom_platform.backup.recovery_set import newest_proved, read_configuration
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import open_store
 from ecom_platform.clients.supervisor import replace_text
 from ecom_platform.errors import EcomError
@@ -81,6 +82,7 @@ def configuration_plan(site: Site, rehearsal: Rehearsal) -> Plan:
     layout = site.platform.layout
     address = site.platform.address(site.shop.front_door, "active")
     key = "\n".join(site.platform.identities())  # as it is kept elsewhere
+    trusted = trusted_signers(site.platform, site.shop)
 
     def lose() -> None:
         """The machine stops, and everything that says how the shop is put together is gone; its data are there."""
@@ -93,7 +95,7 @@ def configuration_plan(site: Site, rehearsal: Rehearsal) -> Plan:
     def recover() -> Back:
         began = time.monotonic()
         store = open_store(site.platform.store(next(iter(site.shop.stores))))
-        chosen = newest_proved(store, site.shop.shop)
+        chosen = newest_proved(store, site.shop.shop, trusted)
         shop = read_configuration(store, chosen, Identities(key))
         again = Site(shop, LocalPlatform(shop, layout.state))
         bring_up(again.platform)

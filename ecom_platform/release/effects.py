@@ -107,9 +107,11 @@ class Effects:
     def _proved(self, store: str, name: str) -> list[Entry]:
         from ecom_platform.backup.catalogue_reading import read_catalogue
         from ecom_platform.backup.manifest import Status
+        from ecom_platform.backup.trust import trusted_signers
 
         try:
-            found = read_catalogue(open_store(self._platform.store(store)), shop=self._shop.shop)
+            trusted = trusted_signers(self._platform, self._shop)
+            found = read_catalogue(open_store(self._platform.store(store)), shop=self._shop.shop, trusted=trusted)
         except MissingError:
             return []  # nothing was ever stored there
         return [each for each in found.of(f"database/{name}") if each.status is Status.PROVED]

@@ -12,6 +12,7 @@ from ecom_platform.backup.catalogue_reading import Catalogue, read_catalogue
 from ecom_platform.backup.retention_policy import rules_of
 from ecom_platform.backup.sources import set_members
 from ecom_platform.backup.sources.taken import sources_of
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import open_store
 from ecom_platform.errors import EcomError, MissingError, UnreachableError
 from ecom_platform.keys import ONLY
@@ -51,9 +52,10 @@ def _catalogues(platform: Platform, shop: Shop) -> tuple[dict[str, Catalogue], d
     """What each store says, and why others say nothing."""
     read: dict[str, Catalogue] = {}
     unread: dict[str, str] = {}
+    trusted = trusted_signers(platform, shop)
     for name in shop.stores:
         try:
-            read[name] = read_catalogue(open_store(platform.store(name)), shop=shop.shop)
+            read[name] = read_catalogue(open_store(platform.store(name)), shop=shop.shop, trusted=trusted)
         except EcomError as error:
             unread[name] = error.seen
     return read, unread

@@ -111,10 +111,12 @@ class Store(Part):
 class Encryption(Part):
     """recipients: age public keys that can open every backup. identity: the private key for
     verification on this platform; left out of a platform that only dumps. `managed: true` makes
-    a key at first start and keeps it in the state folder.
+    a key at first start and keeps it in the state folder. signers: public signing keys of other
+    platforms whose snapshots and proofs count here too.
     """
 
     recipients: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
     identity: SecretReference | None = None
     managed: bool = False
 

@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from ecom_platform.backup.encryption import Identities, new_identity
-from ecom_platform.backup.escrow import SPEC_MARK, escrow_text
+from ecom_platform.backup.escrow import SPEC_MARK, escrow_text, escrowed_signers
 from ecom_platform.backup.keyring import KeyRing
 from ecom_platform.cli.main import ecom as verbs
 from ecom_platform.clients.sql import url_with_password
@@ -122,14 +122,16 @@ def test_a_damaged_file_of_recipients_is_said(tmp_path: Path) -> None:
 def test_the_spec_in_an_escrowed_file_is_a_spec(tmp_path: Path) -> None:
     shop = read_spec(EXAMPLE_SPEC)
     stores = {"local": StoreAccess("local", "file:///backups"), "cloud": StoreAccess("cloud", "s3://b", "http://s3")}
-    text = escrow_text(shop, [SOMEBODY], stores, tmp_path / "key")
+    text = escrow_text(shop, [SOMEBODY], stores, tmp_path / "key", ["ed25519:ours"])
     lines = [each.removeprefix(SPEC_MARK) for each in text.splitlines() if each.startswith(SPEC_MARK)]
     found = Shop.model_validate(yaml.safe_load("\n".join(lines)))
     assert found.encryption.recipients == (PUBLIC,)
+    assert found.encryption.signers == tuple(escrowed_signers(text)) == ("ed25519:ours",)
+    assert escrowed_signers(SOMEBODY) == frozenset()
     assert [each.name for each in found.databases] == [each.name for each in shop.databases]
     assert [each.name for each in found.folders] == [each.name for each in shop.folders]
     with pytest.raises(ConfigurationError, match="there is none on this platform"):
-        escrow_text(shop, [], stores, tmp_path / "key")
+        escrow_text(shop, [], stores, tmp_path / "key", [])
 
 
 SPEC = """

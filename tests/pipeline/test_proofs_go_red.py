@@ -1,19 +1,21 @@
 """Each proof was seen to fail: something is broken for real, and the right check goes red and names the cause."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecom_platform.backup.catalogue import find, write_manifest
 from ecom_platform.backup.encryption import new_identity
 from ecom_platform.backup.manifest import Manifest, folder_of, new_id
-from ecom_platform.backup.signing import ensure_signing_key
+from ecom_platform.backup.signing import SigningKey, ensure_signing_key
 from ecom_platform.clients.objects import open_store
 from ecom_platform.clients.sql import connect
 from ecom_platform.spec import Encryption, SecretReference, Shop
+from tests.backup.snapshots import signing_key
 from tests.pipeline.conftest import Pipeline, Ran
 
 RESTORES = "ecommerce__restores__database_shop"
@@ -132,23 +134,38 @@ def test_a_dump_that_is_not_what_was_fingerprinted_is_never_proved(
     wanted = newest_after_backup(pipeline)
     with changed(pipeline, change, undo):
         dumped = newest_after_backup(pipeline)
-    exchanged = with_fingerprint_of(pipeline, dumped, wanted)
-    ran = verify(pipeline, exchanged)
+    exchanged = copied(pipeline, dumped, wanted.fingerprint, ensure_signing_key(pipeline.platform.signing_key()))
+    ran = verify(pipeline, exchanged.id)
     assert not ran.success
     assert names in ran.red()[f"database-shop/{check}"]
 
 
-def with_fingerprint_of(pipeline: Pipeline, dumped: Manifest, wanted: Manifest) -> str:
-    """A snapshot with the content of one and the fingerprint of another, signed as if it were true."""
+def test_a_snapshot_that_a_stranger_signed_is_never_proved_and_a_named_signer_is_no_stranger(
+    pipeline: Pipeline,
+) -> None:
+    taken, key = newest_after_backup(pipeline), signing_key()
+    forged = copied(pipeline, taken, taken.fingerprint, key)
+    known = pipeline.shop.encryption.model_copy(update={"signers": (key.public,)})
+    try:
+        ran = verify(pipeline)
+        assert not ran.success
+        assert f"signed by {key.public}, which is not trusted" in ran.red()["database-shop/restored"]
+        assert verify(pipeline, shop=pipeline.shop.model_copy(update={"encryption": known})).success
+    finally:
+        shutil.rmtree(pipeline.platform.layout.state / "backups" / forged.folder)
+
+
+def copied(pipeline: Pipeline, dumped: Manifest, fingerprint: Mapping[str, Any], key: SigningKey) -> Manifest:
+    """A later snapshot with the content of that one, and perhaps another fingerprint, signed as if it were true."""
     store = open_store(pipeline.platform.store("local"))
     name = new_id(dumped.started_at, dumped.id)
     place = folder_of(dumped.shop, dumped.source, name)
     backups = pipeline.platform.layout.state / "backups"
     shutil.copytree(backups / dumped.folder, backups / place, ignore=shutil.ignore_patterns("*.json"))
     parts = tuple(each.model_copy(update={"key": each.key.replace(dumped.folder, place)}) for each in dumped.objects)
-    lie = dumped.model_copy(update={"id": name, "objects": parts, "fingerprint": wanted.fingerprint})
-    write_manifest(store, lie, ensure_signing_key(pipeline.platform.signing_key()))
-    return name
+    lie = dumped.model_copy(update={"id": name, "objects": parts, "fingerprint": fingerprint})
+    write_manifest(store, lie, key)
+    return lie
 
 
 def test_a_stopped_backend_fails_the_validation_and_the_purchase(pipeline: Pipeline) -> None:

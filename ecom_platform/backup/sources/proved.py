@@ -18,6 +18,7 @@ from ecom_platform.backup.signing import ensure_signing_key
 from ecom_platform.backup.sources import complete, configuration, set_members
 from ecom_platform.backup.sources.tree_index import SAME_CONTENT, SAME_MODE, SAME_TIME, THERE
 from ecom_platform.backup.sources.tree_proof import CLEANED, TreeVerification, restore_tree, verify_tree
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import ObjectStore
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings, Record
@@ -91,10 +92,11 @@ def prove(
     """Verify the snapshot (an id or `latest`) from the store (empty: the spec's first) and record the outcome
     beside it. Verdicts for checks(). Raises when it could not be tried: no key, no room, no store.
     """
+    key = ensure_signing_key(platform.signing_key())
     stored, manifest = chosen_snapshot(platform, shop, source, snapshot, store)
     progress(f"verifying {manifest.id} from {stored.name}")
     if source == set_members.SOURCE:
-        done = _verify_set(platform, stored, manifest)
+        done = _verify_set(platform, shop, stored, manifest)
     else:
         done = verify_tree(
             stored,
@@ -104,13 +106,12 @@ def prove(
             progress=progress,
             look=_look(platform) if source == configuration.SOURCE else None,
         )
-    record_proof(stored, manifest, done.as_dict(), ensure_signing_key(platform.signing_key()))
+    record_proof(stored, manifest, done.as_dict(), key)
     return Findings(_grouped(done.verdicts)), _record(stored, manifest, done)
 
 
-def _verify_set(platform: Platform, store: ObjectStore, manifest: Manifest) -> TreeVerification:
-    trusted = [ensure_signing_key(platform.signing_key()).public]
-    catalogue = read_catalogue(store, shop=manifest.shop, trusted=trusted)
+def _verify_set(platform: Platform, shop: Shop, store: ObjectStore, manifest: Manifest) -> TreeVerification:
+    catalogue = read_catalogue(store, shop=manifest.shop, trusted=trusted_signers(platform, shop))
     members = set_members.members_of(manifest)
     return TreeVerification(complete.verify_set(store, catalogue, manifest), entries=len(members))
 

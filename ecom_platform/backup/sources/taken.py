@@ -16,6 +16,7 @@ from ecom_platform.backup.sources import complete, configuration, set_members
 from ecom_platform.backup.sources.folder import tree_source
 from ecom_platform.backup.sources.taking import Source, Writing, take_snapshot
 from ecom_platform.backup.stored import is_encrypted, is_stored
+from ecom_platform.backup.trust import trusted_signers
 from ecom_platform.clients.objects import open_store
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.records import Findings, Record
@@ -115,7 +116,8 @@ def _take(platform: Platform, shop: Shop, source: Source, progress: Progress) ->
 
 
 def _in_stores(platform: Platform, shop: Shop, manifest: Manifest) -> list[Verdict]:
-    return [is_stored(open_store(platform.store(name)), manifest) for name in shop.stores]
+    trusted = trusted_signers(platform, shop)
+    return [is_stored(open_store(platform.store(name)), manifest, trusted) for name in shop.stores]
 
 
 def _tree_findings(platform: Platform, shop: Shop, manifest: Manifest, own: Mapping[str, list[Verdict]]) -> Findings:

@@ -22,7 +22,7 @@ from ecom_platform.errors import MissingError
 from ecom_platform.platforms.protocol import StoreAccess
 from ecom_platform.verdicts import Outcome
 from tests.backup.servers import PG_BIN, Postgres
-from tests.backup.snapshots import KEY_FILE, KEYS, SHOP
+from tests.backup.snapshots import KEY_FILE, KEYS, SHOP, signing_key
 from tests.backup.sources.world import World
 
 
@@ -59,6 +59,7 @@ def test_a_proved_set_names_everything_that_belongs_together(world: World, prove
     assert {source: each.id for source, each in proved.members.items()} == world.members
     assert (proved.databases, proved.folders, proved.has_configuration) == (("shop",), ("media",), True)
     assert proved.warnings == ()
+    assert proved.signers == {world.key.public}
     assert [each.usable for each in recovery_set.sets(world.store(), SHOP)] == [True]
 
 
@@ -143,3 +144,10 @@ def test_the_rebuild_file_rebuilds_by_hand(
     with postgres_server.connect("shop") as connection:
         assert connection.execute("SELECT count(*), max(length(note)) FROM lines").fetchone() == (60000, 128)
     assert "shop: ecommerce" in (tmp_path / "target" / "configuration" / "spec.yaml").read_text()
+
+
+def test_what_a_stranger_signed_is_not_offered(world: World, proved: RecoverySet) -> None:
+    key = signing_key()
+    assert recovery_set.newest_proved(world.store(), SHOP, [world.key.public]).members.keys() == proved.members.keys()
+    with pytest.raises(MissingError, match="none is proved"):
+        recovery_set.newest_proved(world.store(), SHOP, [key.public])
