@@ -20,8 +20,8 @@ def trusted(key: Path, *signers: str) -> frozenset[str] | None:
 def test_an_empty_machine_takes_anybodys_and_no_other_does(tmp_path: Path) -> None:
     key = tmp_path / "signing-key"
     assert trusted(key) is None
-    assert trusted(key, "ed25519:theirs") == {"ed25519:theirs"}
+    assert trusted(key, "ed25519:theirs") == frozenset({"ed25519:theirs"})
     assert not key.exists()
     own = ensure_signing_key(key).public
-    assert trusted(key) == {own}
-    assert trusted(key, "ed25519:theirs") == {own, "ed25519:theirs"}
+    assert trusted(key) == frozenset({own})
+    assert trusted(key, "ed25519:theirs") == frozenset({own, "ed25519:theirs"})
