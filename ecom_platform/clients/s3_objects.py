@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 PART = 8 << 20
 """Bytes of a part: 10,000 of them, S3's limit, are 80 GB of compressed backup."""
 
-PARTS_AT_ONCE = 4
-"""With PART, 32 MB of memory a store; more made nothing faster on loopback."""
+PARTS_AT_ONCE = 2
+"""With PART and the part that fills, 24 MB of memory a store; more made nothing faster on loopback."""
 
 SMALL_READS_AT_ONCE = 16
 
