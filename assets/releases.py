@@ -36,7 +36,7 @@ class Wanted(dg.Config):
 
 
 class Control(dg.Config):
-    """action: resume, abort, rollback or contract. by: who asks."""
+    """action: resume, abort, rollback or contract; of a migration also start and finish. by: who asks."""
 
     action: str
     by: str = SOMEBODY
@@ -116,6 +116,31 @@ def build_control(shop: Shop, *, prefix: str) -> dg.JobDefinition:
         control_release()
 
     return release_control
+
+
+def build_migration(shop: Shop, *, prefix: str) -> dg.JobDefinition:
+    """The job `migration`: the shop moves to its spec's namespace from the one where its database is."""
+
+    @dg.op(name=f"{prefix}move_shop")
+    def move_shop(context: dg.OpExecutionContext, config: Control) -> None:
+        from ecom_platform.platforms.opening import open_moving
+        from ecom_platform.release import migration
+        from ecom_platform.settings import read_settings
+
+        with as_dagster_failures():
+            mover = migration.moving(open_moving(shop, read_settings().state), shop, config.by, context.log.info)
+            journal = migration.carried_out(mover, config.action)
+        context.log_event(dg.AssetObservation(key(shop), metadata=_metadata(findings.record_of(journal))))
+
+    @dg.job(
+        name=f"{prefix}migration",
+        description=f"{shop.shop}: move to another namespace, or back, or take the old form away.",
+        tags={"ecom/shop": shop.shop, "ecom/job": "migration"},
+    )
+    def migration_job() -> None:
+        move_shop()
+
+    return migration_job
 
 
 def controlled(platform: Platform, shop: Shop, action: str, by: str, progress: Callable[[str], None]) -> Journal:

@@ -92,6 +92,8 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
     jobs = table.build(shop, assets, prefix=prefix)
     if assets.get("releases"):
         jobs.append(releases.build_control(shop, prefix=prefix))
+        if shop.kubernetes.database_namespace:
+            jobs.append(releases.build_migration(shop, prefix=prefix))
     jobs.append(alert_ok.build_job(shop, prefix=prefix))
     if not policies.in_pods(shop):
         jobs += _jobs_of_an_operator(shop, prefix)

@@ -28,6 +28,7 @@ VERBS = {
     "keys": "keys_verbs:keys",
     "retention": "retention_verbs:retention",
     "release": "release_verbs:release",
+    "migrate": "migrate_verbs:migrate",
     "bench": "bench_verbs:bench",
     "drill": "drill_verbs:drill",
     "recover": "recover_verbs:recover",

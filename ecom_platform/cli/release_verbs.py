@@ -52,9 +52,9 @@ def start(context: Context, *, version: str, images: tuple[str, ...]) -> None:
 
     wanted = versions.wanted(context.shop, version, _images(images))
     # Refused here, a second start leaves no run that proves nothing.
-    Operator(context.platform, context.shop, _who(), lambda _: None).make_way(wanted.definition, ask=False)
+    Operator(context.platform, context.shop, who(), lambda _: None).make_way(wanted.definition, ask=False)
     path = keys.service_path(context.shop, "releases", "release")
-    config = {"wanted": wanted.model_dump_json(), "by": _who()}
+    config = {"wanted": wanted.model_dump_json(), "by": who()}
     sys.exit(run_job(context, "release", config={"ops": {keys.config_name(path): {"config": config}}}))
 
 
@@ -76,8 +76,8 @@ def status(context: Context, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(content_of(state, datetime.now(UTC)), indent=2))
     else:
-        _show(state)
-    sys.exit(_code(state))
+        show(state)
+    sys.exit(code(state))
 
 
 @release.command()
@@ -135,7 +135,7 @@ def contract(context: Context, *, yes: bool) -> None:
 def _control(context: Context, action: str) -> None:
     if context.shop.platform == "local":
         _refuse_without_release(context)
-    config = {"action": action, "by": _who()}
+    config = {"action": action, "by": who()}
     sys.exit(run_job(context, "release_control", config={"ops": {CONTROL: {"config": config}}}))
 
 
@@ -146,7 +146,7 @@ def _refuse_without_release(context: Context) -> None:
         raise RefusedError("change a release", "the shop never had one", "See `ecom release start --help`.")
 
 
-def _who() -> str:
+def who() -> str:
     return f"{getpass.getuser()} at {socket.gethostname()}"
 
 
@@ -157,7 +157,7 @@ def _images(pairs: tuple[str, ...]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _code(state: State) -> int:
+def code(state: State) -> int:
     if state.journal is None:
         return 2
     if not state.journal.release.ended:
@@ -165,7 +165,7 @@ def _code(state: State) -> int:
     return 0 if state.journal.release.promoted else 1
 
 
-def _show(state: State) -> None:
+def show(state: State) -> None:
     if state.live:
         versions = ", ".join(f"{name} {version}" for name, version in state.live.definition.versions().items())
         click.echo(f"live      {versions}, since {state.live.since:%Y-%m-%d %H:%M:%S} UTC by {state.live.by}")

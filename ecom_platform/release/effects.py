@@ -68,7 +68,7 @@ class Effects:
         of_database: dict[Kind, Callable[[str], Seen]] = {
             Kind.BACKUP: self._backup,
             Kind.EXPAND: lambda name: self._task(journal.after, name, "expand"),
-            Kind.CONTRACT: lambda name: self._task(journal.after, name, "contract"),
+            Kind.CONTRACT: lambda name: self._contract(journal, name),
         }
         of_new = {
             Kind.DEPLOY: self._deploy,
@@ -123,6 +123,9 @@ class Effects:
         image = image_for(definition, name) if self._shop.platform == "kubernetes" else ""
         done = self._platform.run_task(database, command, timeout=TASK_SECONDS, image=image)
         return Seen(said=done.stdout.strip()[-200:])
+
+    def _contract(self, journal: Journal, name: str) -> Seen:
+        return self._task(journal.after, name, "contract")
 
     def _deploy(self, service: Service, colour: Colour) -> Seen:
         self._refuse_live(service, colour, "deploy")

@@ -42,7 +42,7 @@ POLL_SECONDS = 0.5
 class Operator:
     """Somebody who operates the releases of a shop. who: as the state shall name them.
 
-    actions: instead of the platform's own, for tests.
+    actions: instead of the platform's own, for tests. to: the namespace that the shop moves to (migration.py).
     """
 
     platform: Platform
@@ -50,6 +50,7 @@ class Operator:
     who: str
     progress: Callable[[str], None]
     actions: Actions | None = None
+    to: str = ""
 
     @property
     def document(self) -> Document:
@@ -67,7 +68,7 @@ class Operator:
         wanted = asked.definition
         self.make_way(wanted, ask=True)
         with leased(self.document, self.who) as held:
-            state = held.read()
+            state = self._mine(held.read())
             if state.unfinished and state.journal is not None:
                 self.progress(f"finds the release of {state.journal.release.version} unfinished")
                 if state.journal.after == wanted and state.journal.release.phase is Phase.FORWARD:
@@ -82,14 +83,14 @@ class Operator:
     def resume(self) -> Journal:
         """Go on with a release that nobody drives. Raises RefusedError if there is none, BusyError."""
         with leased(self.document, self.who) as held:
-            state = held.read()
+            state = self._mine(held.read())
             if not state.unfinished:
                 raise RefusedError("go on with a release", "none is unfinished", "See `ecom release status`.")
             return self._drive(held)
 
     def abort(self, why: str = "a person asked for it") -> Journal:
         """Turn the release back, by the one who drives it or, if nobody does, by this process."""
-        state = self.read()
+        state = self._mine(self.read())
         if state.journal is None or not state.unfinished:
             raise RefusedError("abort a release", "none is under way", "See `ecom release status`.")
         if state.journal.release.promoted:
@@ -109,7 +110,7 @@ class Operator:
         return self._turned("contract", machine.contract)
 
     def _turned(self, what: str, turn: Callable[[Release], Release]) -> Journal:
-        journal = self.read().journal
+        journal = self._mine(self.read()).journal
         if journal is None:
             raise RefusedError(f"{what} a release", "the shop never had one", "See `ecom release start --help`.")
         with leased(self.document, self.who) as held:
@@ -127,9 +128,11 @@ class Operator:
         """The journal, if what was asked for is what came of it; else raises PermanentError."""
         release = journal.release
         wanted = {
+            "start": release.phase is Phase.PROMOTED,
             "abort": release.phase in (Phase.REVERTED, Phase.REFUSED),
             "rollback": release.phase is Phase.ROLLED_BACK,
             "contract": release.phase is Phase.PROMOTED and release.contract == "done",
+            "finish": release.phase is Phase.PROMOTED and release.contract == "done",
         }
         if not wanted.get(action, True):
             raise PermanentError(
@@ -138,8 +141,23 @@ class Operator:
         return journal
 
     def _drive(self, held: Held) -> Journal:
-        actions = self.actions or Effects(self.platform, self.shop, self.progress)
-        return Driver(held, actions, self.progress).drive()
+        return Driver(held, self._actions(), self.progress).drive()
+
+    def _actions(self) -> Actions:
+        return self.actions or Effects(self.platform, self.shop, self.progress)
+
+    def _mine(self, state: State) -> State:
+        """Raises RefusedError for a migration in a release's hands, and the other way round."""
+        journal = state.journal
+        if journal is None or journal.to == self.to:
+            return state
+        if not state.unfinished and not (journal.to and journal.release.promoted):
+            return state
+        moves = "has moved" if journal.release.promoted else "moves"
+        seen = f"the shop {moves} to the namespace {journal.to}" if journal.to else "a version is being released"
+        verb = "migrate" if journal.to else "release"
+        told = f"See `ecom {verb} status` with the spec that it began with."
+        raise RefusedError(f"change the releases of {self.shop.shop}", seen, told)
 
     def make_way(self, wanted: Definition, *, ask: bool) -> None:
         """Raises BusyError while a release is driven that need not give way to this version; one that must is
@@ -180,11 +198,7 @@ class Operator:
     def _new(self, state: State, asked: Wanted) -> Journal:
         wanted = asked.definition
         old = self._live_colour(wanted)
-        before = state.live.definition if state.live is not None else self._from_instances(old)
-        if before == wanted:
-            raise RefusedError(
-                f"release {versions.label(wanted)}", "it is live already", "Change the spec, or name a --version."
-            )
+        before = self._before(state, old, wanted)
         missing = {each.name for each in before.services} ^ {each.name for each in wanted.services}
         if missing:
             raise RefusedError(
@@ -204,14 +218,28 @@ class Operator:
             expanded=tuple(name for name, each in tasks.items() if each.expand),
             contracted=tuple(name for name, each in tasks.items() if each.contract),
         )
-        return Journal(
-            release=release,
-            before=before,
-            after=wanted,
-            spec=asked.said,
-            started_at=now,
-            started_by=self.who,
+        return self._begun_as(
+            Journal(
+                release=release,
+                before=before,
+                after=wanted,
+                spec=asked.said,
+                started_at=now,
+                started_by=self.who,
+            )
         )
+
+    def _before(self, state: State, old: Colour, wanted: Definition) -> Definition:
+        """What is live. Raises RefusedError if that is what is wanted."""
+        before = state.live.definition if state.live is not None else self._from_instances(old)
+        if before == wanted:
+            raise RefusedError(
+                f"release {versions.label(wanted)}", "it is live already", "Change the spec, or name a --version."
+            )
+        return before
+
+    def _begun_as(self, journal: Journal) -> Journal:
+        return journal
 
     def _live_colour(self, wanted: Definition) -> Colour:
         colours = {each.name: self.platform.live_colour(each) for each in wanted.services}

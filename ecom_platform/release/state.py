@@ -59,7 +59,10 @@ class Definition(_Kept):
 
 
 class Journal(_Kept):
-    """One release: where it stands, from what to what, and what happened. spec: as in Live."""
+    """One release: where it stands, from what to what, and what happened. spec: as in Live.
+
+    to: the namespace that the shop moves to by it; empty for a release in its place.
+    """
 
     release: Release
     before: Definition
@@ -67,6 +70,7 @@ class Journal(_Kept):
     spec: Mapping[str, tuple[str, str]]
     started_at: AwareDatetime
     started_by: str
+    to: str = ""
     ended_at: AwareDatetime | None = None
     timeline: tuple[Moment, ...] = ()
     judged: tuple[Judged, ...] = ()

@@ -38,11 +38,13 @@ class Kubernetes(Part):
     platform_image: of the platform's own pods; with it the shop is operated from inside the cluster, by the
     platform's chart, else by the operator's machine. platform_values: for that chart. inside: set by the
     platform in the spec of its own pods. scratch_namespaces: whether a verification may make one, to offer it
-    the restored configuration.
+    the restored configuration. database_namespace: where the database runs, when the shop moved away from there;
+    another release of the chart, of the same name.
     """
 
     context: str = ""
     namespace: Name | None = None
+    database_namespace: Name | None = None
     platform_namespace: Name = "ecom-platform"
     release: Name = "shop"
     chart: str = ""
@@ -54,3 +56,11 @@ class Kubernetes(Part):
     platform_release: Name = "platform"
     platform_values: dict[str, Any] = {}
     inside: bool = False
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Kubernetes:
+        if self.database_namespace and self.database_namespace == self.namespace:
+            raise ValueError("database_namespace is another one than namespace; leave it out")
+        if self.database_namespace and self.platform_image:
+            raise ValueError("a shop whose database is in another namespace is operated from outside: no platform_image")
+        return self

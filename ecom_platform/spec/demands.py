@@ -52,12 +52,16 @@ class Drills(Part):
 
 
 class Load(Part):
-    """The scheduled load test: arrivals per second, held for a time, and the least that counts."""
+    """The scheduled load test: arrivals per second, held for a time, and the least that counts.
+
+    processes: that make the load. workers: pods that make it instead, where the cluster operates the shop.
+    """
 
     rate: float = Field(default=100, gt=0)
     duration: Duration = timedelta(seconds=10)
     minimum_requests: int = Field(default=500, ge=1)
     processes: int = Field(default=1, ge=1, le=32)
+    workers: int = Field(default=0, ge=0, le=32)
     schedule: str = "0 3 * * *"
 
 
@@ -67,7 +71,8 @@ class Release(Part):
     load: how long the load gate holds `load.rate` at the preview. scenario: what its customers do, as in
     the load test, or GETs of `path`. allowed_slow_down: how much slower than the live version its p95 may
     be, as a share; None leaves that comparison out. dwell: how long it is watched before it is promoted,
-    with `probes` requests per second to the front door.
+    with `probes` requests per second to the front door. validation_period: how long after that the old form of a
+    migration stays, at least.
     """
 
     load: Duration = timedelta(seconds=10)
@@ -75,6 +80,7 @@ class Release(Part):
     path: str = "/"
     allowed_slow_down: float | None = Field(default=0.25, gt=0)
     dwell: Duration = timedelta(minutes=5)
+    validation_period: Duration = timedelta(hours=24)
     probes: float = Field(default=20, gt=0, le=1000)
 
     @model_validator(mode="after")

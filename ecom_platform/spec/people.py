@@ -19,12 +19,14 @@ class Escalation(Part):
 class Notification(Part):
     """Where people are told: each target is a reference to an apprise URL (it holds a token).
 
-    targets: told first. again: the same notice goes out at most that often.
+    targets: told first. again: the same notice goes out at most that often. heartbeat: an http(s) address outside
+    that is called at every look, and alarms by itself when the calls stay away.
     """
 
     targets: tuple[SecretReference, ...] = ()
     escalation: tuple[Escalation, ...] = ()
     again: Duration = timedelta(hours=4)
+    heartbeat: SecretReference | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Notification:

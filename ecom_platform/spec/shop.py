@@ -48,6 +48,8 @@ class Shop(Part):
                 raise ValueError(f"two of kind {kind} are called {twice[0]}")
         if self.services and sum(each.front_door for each in self.services) != 1:
             raise ValueError("exactly one service has `front_door: true`")
+        if self.load and self.load.workers and not (self.kubernetes.platform_image or self.kubernetes.inside):
+            raise ValueError("load.workers are pods of the platform: they need kubernetes.platform_image")
         if self.databases and not self.stores:
             raise ValueError("a database needs at least one store for its backups")
         if self.stores and not (self.encryption.managed or self.encryption.recipients):

@@ -152,7 +152,8 @@ def _itself(platform: KubernetesPlatform) -> service_accounts.Account:
 
 def _database_hardened(platform: KubernetesPlatform) -> list[Verdict]:
     """The database's own pods, whose image has a user of its own."""
-    pods = platform.cluster.list("pods", platform.names.namespace, labels=selector(platform.names.labels(DATABASE)))
+    where = platform.names.database_namespace
+    pods = platform.cluster.list("pods", where, labels=selector(platform.names.labels(DATABASE)))
     return [
         each
         for pod in pods

@@ -17,7 +17,7 @@ from ecom_platform.clients.commands import run
 from ecom_platform.clients.kubernetes_api import Cluster, Object
 from ecom_platform.clients.listener import listening, own_address
 from ecom_platform.errors import EcomError
-from ecom_platform.platforms.kubernetes.names import DATABASE_PORT, HTTP_PORT, SHOP_ACCESS, Names, selector
+from ecom_platform.platforms.kubernetes.names import DATABASE, DATABASE_PORT, HTTP_PORT, SHOP_ACCESS, Names, selector
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
 from ecom_platform.platforms.kubernetes.rollout import only_pod
 from ecom_platform.platforms.protocol import Colour
@@ -145,13 +145,14 @@ def _sources(
 def _targets(cluster: Cluster, names: Names, colour: Colour, pods: Mapping[str, Object]) -> list[Target]:
     def real(component: str, colour: Colour | None, port: int) -> Target:
         labels = selector(names.labels(component, colour))
-        found = cluster.list("pods", names.namespace, labels=labels)
+        where = names.database_namespace if component == DATABASE else names.namespace
+        found = cluster.list("pods", where, labels=labels)
         return Target(component, only_pod(found, component)["status"]["podIP"], port)
 
     return [
         real("frontend", colour, HTTP_PORT),
         real("backend", colour, HTTP_PORT),
-        real("database", None, DATABASE_PORT),
+        real(DATABASE, None, DATABASE_PORT),
         *(Target(each, pods[each]["status"]["podIP"], STRANGER_PORT) for each in NOT_SHOP if each in pods),
         *((Target("platform", own_address(), STRANGER_PORT),) if cluster.inside else ()),
         Target("api-server", _api_server(cluster), 443),

@@ -1,13 +1,14 @@
 """A request ledger in a pod, in the standard library: numbered GETs on connections of their own, as a line each.
 
 Arguments: the address (http://host:port), a path, requests per second, seconds. A line: number, began (seconds of
-the clock), status, instance, colour, version, problem. Ends by itself.
+the clock), status, instance, colour, version, problem. Ends by itself, or by SIGTERM.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import signal
 import sys
 import threading
 import time
@@ -35,14 +36,19 @@ def ask(number: int, netloc: str, path: str) -> None:
 
 
 def main() -> None:
+    enough = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: enough.set())
     address, path, rate, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
     netloc, start, number = urlsplit(address).netloc, time.monotonic(), 0
-    while time.monotonic() < start + seconds:
+    while time.monotonic() < start + seconds and not enough.is_set():
         wait = start + number / rate - time.monotonic()
         if wait > 0:
             time.sleep(wait)  # until the next one is due
         threading.Thread(target=ask, args=(number, netloc, path)).start()
         number += 1
+    for each in threading.enumerate():
+        if each is not threading.current_thread():
+            each.join()
     sys.stdout.write(json.dumps({"end": number}) + "\n")
 
 

@@ -4,24 +4,18 @@ whose driver is killed.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ecom_platform.backup import proof, snapshot
 from ecom_platform.clients.web import session
-from ecom_platform.load.ledger import Answered
 from ecom_platform.platforms.kubernetes import KubernetesPlatform
-from ecom_platform.platforms.kubernetes.names import SHOP_ACCESS
-from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
 from ecom_platform.platforms.protocol import Colour, Conflict
 from ecom_platform.release import operations, versions
 from ecom_platform.release.machine import Phase
@@ -31,13 +25,9 @@ from ecom_platform.release.versions import Wanted
 from ecom_platform.spec import Release, Shop, Store, Thresholds
 from tests.platforms.cluster import ClusterPlace, in_cluster
 from tests.platforms.conftest import state_folder
-from tests.waiting import wait_until
+from tests.release.people import people
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-
-HERE = Path(__file__).parent
-LEDGER = (HERE / "pod_ledger.py").read_text(encoding="utf-8")
-RATE = 25.0
 
 
 @dataclass
@@ -109,32 +99,8 @@ def place() -> Iterator[Place]:
         yield Place(found, shop, platform)
 
 
-@contextmanager
-def people(place: Place, seconds: float) -> Iterator[list[Answered]]:
-    """Customers in a pod, each request on a connection of its own; what they got is in the list afterwards."""
-    names, answers = place.platform.names, list[Answered]()
-    backend = place.shop.service("backend").image
-    # By its number: the platform's walls let nobody there ask for names.
-    service = place.cluster_place.cluster.read("services", "frontend", names.namespace)
-    address = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
-    command = ["python", "-c", LEDGER, address, "/version", str(RATE), str(seconds)]
-    pod = TemporaryPod("people", names.platform_namespace, backend, command, SHOP_ACCESS)
-    with running(place.cluster_place.cluster, {"people": pod}) as pods:
-        name = pods["people"]["metadata"]["name"]
-
-        def log() -> list[Any]:
-            text = place.cluster_place.cluster.logs(name, names.platform_namespace, lines=100_000)
-            return [json.loads(line) for line in text.splitlines() if line.endswith(("]", "}"))]
-
-        wait_until(lambda: len(log()) > 20, seconds=60, what="people are answered", every=1)
-        yield answers
-        wait_until(lambda: any(isinstance(each, dict) for each in log()), seconds=seconds, what="their end", every=2)
-        for number, began, status, instance, colour, version, problem in (x for x in log() if isinstance(x, list)):
-            answers.append(Answered(number, 0, began, began, began, status, instance, colour, version, problem))
-
-
 def test_a_release_loses_no_request_and_nobody_meets_the_old_colour_after_the_switch(place: Place) -> None:
-    with people(place, 170) as answers:
+    with people(place.platform, place.shop, 170) as answers:
         journal = place.operator().start(place.wanted("1.1.0"))
     assert journal.release.phase is Phase.PROMOTED, journal.release.reason
     place.assert_only_live("1.1.0")

@@ -14,6 +14,7 @@ from ecom_platform.platforms import replacement
 from ecom_platform.platforms.kubernetes import inside, objects, scratch, secrets, tasks
 from ecom_platform.platforms.kubernetes.life import Life
 from ecom_platform.platforms.kubernetes.names import DATABASE, DATABASE_PORT
+from ecom_platform.platforms.kubernetes.reach import Reach
 from ecom_platform.platforms.protocol import DatabaseAccess, StoreAccess, managed
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import Database
@@ -71,9 +72,10 @@ class Databases(Life):
         """Raises ConfigurationError for a role that pods of runs do not have."""
         from ecom_platform.clients import sql
 
-        if self.cluster.find("services", DATABASE, self.names.namespace) is None:
+        where = self.names.database_namespace
+        if self.cluster.find("services", DATABASE, where) is None:
             raise MissingError(f"reach the database {database}", "the shop is not installed", "Run `ecom up`.")
-        host, _, port = self.reach.service(DATABASE, DATABASE_PORT, DATABASE_PORT).rpartition(":")
+        host, _, port = Reach(self.cluster, where).service(DATABASE, DATABASE_PORT, DATABASE_PORT).rpartition(":")
         url = sql.url(user=secrets.user(role), host=host, port=port, dbname=database)
         if self.cluster.inside:
             password = resolve(inside.mounted("database", f"{database}-{role}"), f"the role {role} of {database}")

@@ -112,8 +112,9 @@ class Life(Data):
         return self.installation.webserver()
 
     def _wait_for_database(self) -> None:
-        labels, tried = selector(self.names.labels(DATABASE)), f"start the database in {self.names.namespace}"
-        rollout.wait_for_pod(self.cluster, self.names.namespace, labels, seconds=DATABASE_SECONDS, tried=tried)
+        where = self.names.database_namespace
+        labels, tried = selector(self.names.labels(DATABASE)), f"start the database in {where}"
+        rollout.wait_for_pod(self.cluster, where, labels, seconds=DATABASE_SECONDS, tried=tried)
 
     def down(self) -> None:
         """Uninstall the releases; the volumes, the Secrets and the namespaces stay, and so do the backups."""

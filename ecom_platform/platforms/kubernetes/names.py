@@ -10,6 +10,8 @@ from ecom_platform.settings import ROOT
 from ecom_platform.spec import Kubernetes, Shop
 
 COLOUR = "ecom/colour"
+DOOR = "ecom/door"
+"""On what passes requests on: the namespace that it leads to."""
 COMPONENT = "app.kubernetes.io/component"
 VERSION = "app.kubernetes.io/version"
 SETTINGS = "ecom/settings"
@@ -39,6 +41,7 @@ class Names:
     """The names of one shop's things. context: of the kubeconfig."""
 
     namespace: str
+    database_namespace: str
     platform_namespace: str
     release: str
     platform_release: str
@@ -64,8 +67,14 @@ class Names:
 
 def names_of(shop: Shop) -> Names:
     where: Kubernetes = shop.kubernetes
+    own = where.namespace or shop.shop
     return Names(
-        where.namespace or shop.shop, where.platform_namespace, where.release, where.platform_release, where.context
+        own,
+        where.database_namespace or own,
+        where.platform_namespace,
+        where.release,
+        where.platform_release,
+        where.context,
     )
 
 

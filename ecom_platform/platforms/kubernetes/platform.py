@@ -14,7 +14,7 @@ from ecom_platform.platforms.kubernetes import patching, rollout, tasks, values
 from ecom_platform.platforms.kubernetes.databases import Databases
 from ecom_platform.platforms.kubernetes.document import ConfigMapDocument
 from ecom_platform.platforms.kubernetes.life import DATABASE_SECONDS, deployment_name, start_seconds
-from ecom_platform.platforms.kubernetes.names import COLOUR, HTTP_PORT, VERSION, selector
+from ecom_platform.platforms.kubernetes.names import COLOUR, DOOR, HTTP_PORT, VERSION, selector
 from ecom_platform.platforms.kubernetes.pod_tree import PodTree
 from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
 from ecom_platform.platforms.protocol import Colour, Document, Instance, Which
@@ -29,6 +29,7 @@ class KubernetesPlatform(Databases):
     # Services
 
     def deploy(self, service: Service, colour: Colour) -> tuple[Instance, ...]:
+        self._refuse_doors(service)
         if self.cluster.inside:
             self._migrate_inside(service)
             patching.run_as(self.cluster, self.names, service, colour)
@@ -45,6 +46,17 @@ class KubernetesPlatform(Databases):
             if self.live_colour(service) != colour:
                 self._lead(f"{service.name}-preview", colour)
         return self._rolled_out(service, colour)
+
+    def _refuse_doors(self, service: Service) -> None:
+        """A shop that is moving, or has moved, is changed where it moved to."""
+        for colour in ("blue", "green"):
+            found = self.cluster.find("deployments", f"{service.name}-{colour}", self.names.namespace)
+            if found is not None and (door := found["metadata"]["labels"].get(DOOR)):
+                raise RefusedError(
+                    f"deploy {service.name} in {self.names.namespace}",
+                    f"{colour} is a door to the namespace {door}, where the shop moves to",
+                    "Use the spec of that namespace; `ecom migrate status` tells where it stands.",
+                )
 
     def _migrated(self, service: Service) -> None:
         if values.uses_database(service):

@@ -15,9 +15,12 @@ ROLES: tuple[Role, ...] = ("superuser", "owner", "app", "backup")
 
 
 def ensure(cluster: Cluster, names: Names, database: str) -> list[str]:
-    """Make the Secrets that are not there; those that are stay as they are. Gives the names of the new ones."""
+    """Make the Secrets that are not there; those that are stay as they are. Gives the names of the new ones.
+
+    Of a database in another namespace they say what its own Secrets say, and its superuser stays there.
+    """
     made = []
-    for role in ROLES:
+    for role in ROLES if names.database_namespace == names.namespace else ROLES[1:]:
         name = names.secret(role)
         if cluster.find("secrets", name, names.namespace) is None and _create(cluster, names, role, database):
             made.append(name)
@@ -25,10 +28,12 @@ def ensure(cluster: Cluster, names: Names, database: str) -> list[str]:
 
 
 def _create(cluster: Cluster, names: Names, role: Role, database: str) -> bool:
-    new = password()
-    content = {"password": new}
+    elsewhere = names.database_namespace != names.namespace
+    known = read_password(cluster, names, role) if elsewhere else password()
+    content = {"password": known}
     if role != "superuser":
-        content["url"] = f"postgresql://{user(role)}:{new}@{DATABASE}:{DATABASE_PORT}/{database}"
+        host = f"{DATABASE}.{names.database_namespace}" if elsewhere else DATABASE
+        content["url"] = f"postgresql://{user(role)}:{known}@{host}:{DATABASE_PORT}/{database}"
     secret: Object = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -50,7 +55,7 @@ def user(role: Role) -> str:
 
 def read_password(cluster: Cluster, names: Names, role: Role) -> str:
     """Raises MissingError if the Secret has none."""
-    content = cluster.read("secrets", names.secret(role), names.namespace).get("data") or {}
+    content = cluster.read("secrets", names.secret(role), names.database_namespace).get("data") or {}
     if "password" not in content:
         raise MissingError(f"read the Secret {names.secret(role)}", "it has no key `password`")
     return base64.b64decode(content["password"]).decode()

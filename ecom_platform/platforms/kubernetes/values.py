@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecom_platform.errors import ConfigurationError
@@ -35,10 +35,51 @@ def base(shop: Shop) -> Values:
             }
         },
     }
+    if elsewhere := shop.kubernetes.database_namespace:
+        values["database"]["external"] = {"enabled": True, "namespace": elsewhere}
+        values["networkPolicies"]["siblings"] = [elsewhere]
     for service in shop.services:
         values = merged(values, _of_service(service, "blue"))
         values[service.name]["colours"]["green"] = _absent(shop, service)
     return merged(values, shop.kubernetes.values)
+
+
+def first_as(shop: Shop, colour: Colour) -> Values:
+    """More values for a first installation whose services are of that colour alone."""
+    colours = {each: {"enabled": each == colour} for each in ("blue", "green")}
+    return {each.name: {"live": colour, "preview": colour, "colours": colours} for each in shop.services}
+
+
+def with_doors(running: Mapping[str, Any], services: Sequence[Service], colour: Colour, namespace: str) -> Values:
+    """The running values with that colour of every service a door to the namespace; its pods are of the front
+    door's image, as many as the live colour has.
+    """
+    repository, tag = image(next(each for each in services if each.front_door))
+    values: Values = dict(running)
+    for each in services:
+        door = {
+            "enabled": True,
+            "version": each.version,
+            "repository": repository,
+            "tag": tag,
+            "environment": {},
+            "replicas": each.replicas,
+            "door": namespace,
+        }
+        colours = {**values[each.name]["colours"], colour: door}
+        values[each.name] = {**values[each.name], "colours": colours}
+    siblings = {*(values.get("networkPolicies") or {}).get("siblings", []), namespace}
+    return merged(values, {"networkPolicies": {"siblings": sorted(siblings)}})
+
+
+def as_it_runs(shop: Shop, running: Mapping[str, Any], colour: Colour) -> tuple[Service, ...]:
+    """The spec's services at version, image and replicas of a colour in the running values."""
+    found = []
+    for each in shop.services:
+        it = running[each.name]["colours"][colour]
+        changes = {"version": it["version"], "image": f"{it['repository']}:{it['tag']}", "replicas": it["replicas"]}
+        found.append(each.model_copy(update=changes))
+    return tuple(found)
 
 
 def _absent(shop: Shop, service: Service) -> Values:
@@ -71,7 +112,7 @@ def as_running(values: Mapping[str, Any], deployments: Mapping[str, Mapping[str,
         colours = dict(values[name].get("colours", {}))
         for colour, it in colours.items():
             found = deployments.get(f"{name}-{colour}")
-            if found is not None and it.get("enabled"):
+            if found is not None and it.get("enabled") and not it.get("door"):
                 colours[colour] = {**it, **_of_deployment(found, values[name].get("environment") or {})}
         seen[name] = {**values[name], "colours": colours}
     return seen
