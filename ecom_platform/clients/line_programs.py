@@ -8,11 +8,11 @@ import queue
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 from ecom_platform.errors import PreflightError
 
@@ -95,19 +95,33 @@ class LineProgram:
         self._errors.close()
 
 
-class LinePrograms:
-    """A group of programs; leaving the context kills those that still run.
+class Speaker(Protocol):
+    """A program that is spoken to by lines, here or elsewhere. pid: 0 for one that is no process of this machine."""
 
-    Raises PreflightError if the program is missing.
-    """
+    @property
+    def pid(self) -> int: ...
 
-    def __init__(self, argv: Sequence[str | Path], count: int, environment: Mapping[str, str] | None = None) -> None:
-        self.programs: list[LineProgram] = []
+    def send(self, line: str) -> None: ...
+
+    def ending(self) -> str: ...
+
+    def read_into(self, number: int, lines: queue.SimpleQueue[Line]) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class LineGroup:
+    """A group of programs; leaving the context ends those that still run. begin: what starts each."""
+
+    def __init__(self, begin: Sequence[Callable[[], Speaker]]) -> None:
+        self.programs: list[Speaker] = []
         self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
         self._readers: list[threading.Thread] = []
         try:
-            for number in range(count):
-                self.programs.append(LineProgram(argv, environment or {}))
+            for number, one in enumerate(begin):
+                self.programs.append(one())
                 reader = threading.Thread(target=self.programs[-1].read_into, args=(number, self._lines), daemon=True)
                 reader.start()
                 self._readers.append(reader)
@@ -137,3 +151,10 @@ class LinePrograms:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+
+
+class LinePrograms(LineGroup):
+    """Processes of this machine. Raises PreflightError if the program is missing."""
+
+    def __init__(self, argv: Sequence[str | Path], count: int, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__([lambda: LineProgram(argv, environment or {})] * count)

@@ -46,7 +46,8 @@ def pass_gate(
     """Run the load and judge it: verdicts for CHECKS, and what was seen."""
     plan = plan_of(platform, shop, load)
     progress(f"{plan.rate:g} requests/s for {plan.schedule.seconds:g} s at {plan.target}")
-    result = run_load(plan, progress=_tenths(progress), sampler=platform.load_sampler())
+    workers = platform.load_workers()
+    result = run_load(plan, progress=_tenths(progress), sampler=platform.load_sampler(), workers=workers)
     verdicts = judge(result, shop.thresholds, load)
     store, prefix = data_set_of(platform, shop)
     key = append(store, result, worst(verdicts), prefix=prefix, version=shop.front_door.version)

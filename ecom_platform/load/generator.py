@@ -9,12 +9,13 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ecom_platform.clients.line_programs import LinePrograms
+from ecom_platform.clients.line_programs import LineGroup, LinePrograms
+from ecom_platform.clients.line_streams import LineStreams
 from ecom_platform.load.histograms import Latencies, merged
 from ecom_platform.load.plan import LoadPlan
 from ecom_platform.load.resources import Sampler, ThisMachine, Usage
@@ -76,32 +77,42 @@ def run_load(
     *,
     progress: Callable[[Progress], None] = lambda _progress: None,
     sampler: Sampler | None = None,
+    workers: Sequence[str] = (),
 ) -> LoadResult:
     """Run the plan to its end, at the latest its seconds plus its timeout plus READY and MARGIN.
 
-    progress: called about twice a second. sampler: default this machine. Raises PreflightError when
-    the workers cannot be started; whatever the target does is in the result.
+    progress: called about twice a second. sampler: default this machine. workers: host:port of worker_pod.py, one for
+    each part of the plan; by default processes of this machine. Raises PreflightError when the workers cannot be
+    started; whatever the target does is in the result.
     """
-    plan = plan if plan.run else replace(plan, run=uuid.uuid4().hex[:12])
+    plan = replace(plan, run=plan.run or uuid.uuid4().hex[:12], processes=len(workers) or plan.processes)
     sampler = sampler or ThisMachine()
     run = _Run(plan)
-    command = [sys.executable, "-m", "ecom_platform.load.worker"]
-    with LinePrograms(command, plan.processes) as workers:
-        for part, worker in enumerate(workers.programs):
+    with _begun(plan, workers) as group:
+        for part, worker in enumerate(group.programs):
             worker.send(json.dumps({"plan": plan.as_dict(), "part": part}))
-        _listen(workers, run, time.monotonic() + READY_SECONDS, until=lambda: len(run.ready | run.ended))
+        _listen(group, run, time.monotonic() + READY_SECONDS, until=lambda: len(run.ready | run.ended))
         started_at = datetime.now(UTC)
         if len(run.ready) == plan.processes:
-            _drive(workers, run, progress, sampler)
-        faults = [f"worker {part}: {why}" for part, why in _faults(workers, run).items()]
+            _drive(group, run, progress, sampler)
+        faults = [f"worker {part}: {why}" for part, why in _faults(group, run).items()]
     return _result(run, started_at, sampler.of, tuple(faults))
 
 
-def _drive(workers: LinePrograms, run: _Run, progress: Callable[[Progress], None], sampler: Sampler) -> None:
+def _begun(plan: LoadPlan, workers: Sequence[str]) -> LineGroup:
+    return (
+        LineStreams(workers)
+        if workers
+        else LinePrograms([sys.executable, "-m", "ecom_platform.load.worker"], plan.processes)
+    )
+
+
+def _drive(workers: LineGroup, run: _Run, progress: Callable[[Progress], None], sampler: Sampler) -> None:
     start = time.monotonic() + LEAD_SECONDS
     for worker in workers.programs:
-        worker.send(json.dumps({"go": start}))
-    sampler.begin([worker.pid for worker in workers.programs])
+        # Another machine has another monotonic clock.
+        worker.send(json.dumps({"go": start} if worker.pid else {"go_in": start - time.monotonic()}))
+    sampler.begin([worker.pid for worker in workers.programs if worker.pid])
     schedule_end = start + run.plan.schedule.seconds
     next_sample = start + min(SAMPLE_SECONDS, run.plan.schedule.seconds)
 
@@ -120,7 +131,7 @@ def _drive(workers: LinePrograms, run: _Run, progress: Callable[[Progress], None
 
 
 def _listen(
-    workers: LinePrograms,
+    workers: LineGroup,
     run: _Run,
     deadline: float,
     *,
@@ -138,7 +149,7 @@ def _listen(
             next_tick += 0.5
 
 
-def _faults(workers: LinePrograms, run: _Run) -> dict[int, str]:
+def _faults(workers: LineGroup, run: _Run) -> dict[int, str]:
     """Workers without a result, and why; a target without an address is no fault of a worker."""
     missing = set(range(run.plan.processes)) - run.results.keys() - run.unresolved.keys()
     if not missing or run.unresolved:

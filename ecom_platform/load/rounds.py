@@ -6,7 +6,7 @@ had no right answers, makes the comparison inconclusive: its figure would be of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +45,18 @@ def run_rounds(
     *,
     rounds: int = LEAST_ROUNDS,
     progress: Callable[[int, int, Arm], None] = lambda _done, _all, _arm: None,
+    workers: Sequence[str] = (),
 ) -> Rounds:
     """`rounds` of each arm in turn: before, after, and before again for the noise. The plans say how long each is.
 
-    progress: called before each round with its number from 0, the number of all, and its arm. Raises what
-    run_load raises.
+    progress: called before each round with its number from 0, the number of all, and its arm. workers: as of
+    run_load. Raises what that raises.
     """
     order = interleaved(rounds)
     found: list[tuple[Arm, LoadResult]] = []
     for number, arm in enumerate(order):
         progress(number, len(order), arm)
-        found.append((arm, run_load(after if arm == "B" else before)))
+        found.append((arm, run_load(after if arm == "B" else before, workers=workers)))
     return Rounds(tuple(found))
 
 

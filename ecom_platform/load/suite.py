@@ -87,7 +87,7 @@ def _ramp(platform: Platform, shop: Shop, load: Load, progress: Callable[[str], 
             scenario="shop",
             processes=max(load.processes, math.ceil(rate / RATE_OF_A_PROCESS)),
         )
-        result = run_load(plan, sampler=platform.load_sampler())
+        result = run_load(plan, sampler=platform.load_sampler(), workers=platform.load_workers())
         limits = shop.thresholds.model_copy(update={"requests_per_second": rate})
         enough = load.model_copy(update={"minimum_requests": rule_of_three(limits.error_rate)})
         step = RampStep(rate, result, dict(zip(CHECKS, judge(result, limits, enough), strict=True)))

@@ -1,7 +1,7 @@
 """A worker process of the load generator: `python -m ecom_platform.load.worker`, spoken to by lines of JSON.
 
 In: the plan; when everything is ready, {"go": T} with T of the monotonic clock, which all processes of a
-machine share. Out: {"ready": ...}, {"progress": ...} every half second, {"result": ...} at the end.
+machine share, or {"go_in": SECONDS} from another machine. Out: {"ready": ...}, {"progress": ...} every half second, {"result": ...} at the end.
 Everything that decides is elsewhere.
 """
 
@@ -66,9 +66,14 @@ def main() -> None:
     # What is there now stays; without it every collection walks over all of Locust.
     gc.collect()
     gc.freeze()
-    recorder.start = json.loads(sys.stdin.readline())["go"]
+    recorder.start = _start(json.loads(sys.stdin.readline()))
     gevent.spawn(_end_with_parent)
     _run(plan, part, crew, recorder)
+
+
+def _start(order: dict[str, float]) -> float:
+    """By this process's clock. From another machine it is late by the order's way there: milliseconds."""
+    return order["go"] if "go" in order else time.monotonic() + order["go_in"]
 
 
 def _most_users(plan: LoadPlan, share: float) -> int:

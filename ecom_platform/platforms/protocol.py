@@ -204,6 +204,11 @@ class Platform(Protocol):
     def load_sampler(self) -> Sampler:
         """Says how busy the shop's services and databases are while they are under load."""
 
+    def load_workers(self) -> tuple[str, ...]:
+        """host:port of the pods that make load (load/worker_pod.py), as many as `load.workers` of the spec says;
+        empty: this machine makes it. Raises MissingError while fewer are ready.
+        """
+
     def read_path(self, service: Service, database_url_file: Path) -> ReadPath:
         """Start the service once, apart from all colours, against another database; a context manager
         that yields its URL when ready and ends it afterwards.

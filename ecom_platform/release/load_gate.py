@@ -38,7 +38,10 @@ def _judged(platform: Platform, shop: Shop, look_up: Callable[[], None], progres
     target = platform.address(shop.front_door, "preview")
     plan = _plan(shop, load, target, load.duration.total_seconds())
     progress(f"{plan.rate:g} requests/s for {plan.schedule.seconds:g} s at the preview")
-    result = run_load(plan, progress=lambda _: look_up(), sampler=platform.load_sampler())
+    workers = platform.load_workers()
+    if workers:
+        progress(f"by {len(workers)} load workers: {', '.join(workers)}")
+    result = run_load(plan, progress=lambda _: look_up(), sampler=platform.load_sampler(), workers=workers)
     # A gate of less load than the thresholds ask for claims no more than it tried.
     rate = min(shop.thresholds.requests_per_second, load.rate)
     verdicts = judge(result, shop.thresholds.model_copy(update={"requests_per_second": rate}), load)
@@ -66,7 +69,9 @@ def _no_slower(
         if number % 6 == 0:
             progress(f"round {number + 1} of {of} beside the live version ({arm})")
 
-    found = run_rounds(plans[0], plans[1], rounds=LEAST_ROUNDS, progress=tell)
+    # One of them is enough, and what it measures is of one place.
+    workers = platform.load_workers()[:1]
+    found = run_rounds(plans[0], plans[1], rounds=LEAST_ROUNDS, progress=tell, workers=workers)
     return judge_rounds(found, allowed=shop.release.allowed_slow_down)
 
 

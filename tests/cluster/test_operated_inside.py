@@ -5,84 +5,50 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from ecom_platform.cli.runs import RETRY_RUN, WILL_RETRY
-from ecom_platform.clients.commands import Completed, run
-from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
+from ecom_platform.clients.commands import Completed
 from ecom_platform.clients.kubernetes_api import Cluster as Door
+from ecom_platform.load.generator import Progress, run_load
+from ecom_platform.load.judge import judge_requests
+from ecom_platform.load.plan import steady
 from ecom_platform.platforms.kubernetes import KubernetesPlatform, patching, rollout
 from ecom_platform.platforms.kubernetes.inside import as_values
 from ecom_platform.platforms.kubernetes.names import COLOUR
-from ecom_platform.settings import ROOT
-from ecom_platform.spec import Shop
+from ecom_platform.release.state import read_state
 from ecom_platform.spec_file import read_spec
+from ecom_platform.verdicts import Outcome, worst
+from tests.cluster.inside import (
+    STARTED,
+    WORKERS,
+    Inside,
+    active_jobs,
+    ask,
+    ended,
+    killed_on_its_way,
+    pods_of_run,
+    reads,
+    runs_of,
+    spec_of,
+    status_of,
+    workers_of,
+)
+from tests.cluster.scraping import prometheus_in
 from tests.cluster.tools import Cluster, eventually
+from tests.monitoring.prometheus import queries_of_everything
 from tests.platforms.cluster import missing, shop_in_cluster
+from tests.release.people import people
 
 pytestmark = [pytest.mark.timeout(1200)]
 
-UP_SECONDS = 900
-"""On a machine that does much else; alone it takes two minutes."""
 
 SENSOR_SECONDS = 60.0
 """15 s are promised on a quiet machine; the figure is in the test's output."""
-
-DUMP_BYTES_PER_SECOND = 1_000_000
-
-_RUNS = (
-    "query ($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId status } } } }"
-)
-_STARTED = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { creationTime startTime endTime } } }"
-
-
-@dataclass(frozen=True)
-class Inside:
-    """A shop that its cluster operates. spec: the file; up: what the second, whole `ecom up` said."""
-
-    spec: Path
-    state: Path
-    shop: Shop
-    platform: KubernetesPlatform
-    up: Completed
-
-    def ecom(self, *arguments: str, seconds: float = UP_SECONDS) -> Completed:
-        environment = {**os.environ, "ECOM_STATE": str(self.state.parent)}
-        argv = [sys.executable, "-m", "ecom_platform.cli", "--spec", str(self.spec), *arguments]
-        return run(argv, timeout=seconds, check=False, environment=environment, folder=ROOT, keep=None)
-
-    @property
-    def api(self) -> DagsterApi:
-        address = self.platform.webserver()
-        assert address is not None
-        return DagsterApi(address)
-
-
-def spec_of(tag_of: Shop, seaweedfs: str) -> Shop:
-    """The example, small: one copy of each service, few orders, dumps slow enough to be met in the middle."""
-    repository, _, tag = seaweedfs.rpartition(":")
-    backend = tag_of.service("backend").image
-    place = {"persistence": {"size": "1Gi", "whenDeleted": "Delete"}}
-    values = {
-        "database": place,
-        "seaweedfs": {"image": {"repository": repository, "tag": tag}, "persistence": {"size": "1Gi"}},
-        "runs": {"resources": {"requests": {"cpu": "50m", "memory": "256Mi"}}},
-    }
-    where = tag_of.kubernetes.model_copy(
-        update={"platform_image": backend.replace("/backend:", "/platform:"), "platform_values": values}
-    )
-    database = tag_of.databases[0]
-    tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", "500")})
-    database = database.model_copy(update={"tasks": tasks, "dump_bytes_per_second": DUMP_BYTES_PER_SECOND})
-    return tag_of.model_copy(update={"kubernetes": where, "databases": (database,)})
 
 
 @pytest.fixture(scope="module")
@@ -108,46 +74,6 @@ def inside(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     finally:
         platform.reset()
         platform.cluster.close()
-
-
-def killed_on_its_way(place: Inside) -> None:
-    """`ecom up`, ended by SIGKILL as soon as the platform's release is there."""
-    import subprocess
-
-    argv = [sys.executable, "-m", "ecom_platform.cli", "--spec", str(place.spec), "up"]
-    environment = {**os.environ, "ECOM_STATE": str(place.state.parent)}
-    process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        installing = place.platform.installation.helm
-        eventually("the platform's release is being made", installing.state, 240)
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.wait(20)
-
-
-def ask(api: DagsterApi, query: str, **variables: str) -> Any:
-    return api._ask(query, variables)
-
-
-def runs_of(api: DagsterApi, job: str) -> list[str]:
-    """Newest first."""
-    return [each["runId"] for each in ask(api, _RUNS, job=job)["runsOrError"]["results"]]
-
-
-def status_of(api: DagsterApi, run_id: str) -> str:
-    return api.follow(run_id, None).status
-
-
-def ended(api: DagsterApi, run_id: str, seconds: float = 300) -> str:
-    return eventually(
-        f"run {run_id} ends", lambda: next((s for s in [status_of(api, run_id)] if s in TERMINAL), None), seconds
-    )
-
-
-def pods_of_run(place: Inside, run_id: str) -> list[dict[str, Any]]:
-    where = place.platform.names.platform_namespace
-    return place.platform.cluster.list("pods", where, labels=f"dagster/run-id={run_id}")
 
 
 def test_up_deploys_validates_backs_up_and_proves_in_the_cluster(inside: Inside) -> None:
@@ -177,8 +103,8 @@ def test_no_secret_is_in_what_was_printed_in_the_values_or_in_the_pods(inside: I
 def test_the_sensor_starts_the_validation_soon_after_the_deployment(inside: Inside) -> None:
     deploy = runs_of(inside.api, "deploy")[0]
     (validate,) = inside.api.runs({"ecom/after": deploy, "ecom/job": "validate"})
-    over = ask(inside.api, _STARTED, run=deploy)["runOrError"]["endTime"]
-    began = ask(inside.api, _STARTED, run=validate)["runOrError"]["startTime"]
+    over = ask(inside.api, STARTED, run=deploy)["runOrError"]["endTime"]
+    began = ask(inside.api, STARTED, run=validate)["runOrError"]["startTime"]
     print(f"validation started {began - over:.1f} s after the deployment")
     assert 0 < began - over < SENSOR_SECONDS
 
@@ -229,6 +155,70 @@ def test_a_colour_is_released_with_the_accounts_own_rights_and_helm_leaves_it_so
     assert platform.live_colour(service) == "blue"
 
 
+def test_workers_in_several_pods_make_one_load_and_one_that_dies_leaves_no_verdict(inside: Inside) -> None:
+    names = inside.platform.names
+    front = f"http://frontend.{names.namespace}/api/products?limit=5"
+    workers = workers_of(inside)
+    assert len(workers) == WORKERS
+    good = run_load(steady(front, 40, 6), workers=list(workers.values()))
+    assert (good.requests, good.errors, good.faults) == (240, 0, ()), good.examples
+    assert good.latencies().count == 240
+    verdicts = judge_requests(good, p95_ms=15_000, error_rate=0.2, requests_per_second=40)
+    assert worst(verdicts) is Outcome.PASSED, verdicts
+    victim = next(iter(workers))
+
+    def kill(seen: Progress) -> None:
+        if seen.seconds > 2 and inside.platform.cluster.find("pods", victim, names.platform_namespace):
+            inside.platform.cluster.delete("pods", victim, names.platform_namespace, grace=0)
+
+    bad = run_load(steady(front, 40, 6), workers=list(workers.values()), progress=kill)
+    assert len(bad.faults) == 1
+    verdicts = judge_requests(bad, p95_ms=15_000, error_rate=0.2, requests_per_second=40)
+    assert worst(verdicts) is Outcome.INCONCLUSIVE
+    eventually("the Deployment has a new one", lambda: True if len(workers_of(inside)) == WORKERS else None, 120)
+
+
+def test_a_release_is_driven_by_a_pod_with_its_load_from_other_pods_and_nobody_is_lost(inside: Inside) -> None:
+    images = [f"--image={each.name}={each.image}" for each in inside.shop.services]
+    with people(inside.platform, inside.shop, 500) as answers:
+        done = inside.ecom("release", "start", "--version", "1.1.0", *images)
+    assert done.code == 0, done.stderr[-4000:]
+    run_id = runs_of(inside.api, "release")[0]
+    assert pods_of_run(inside, run_id) != []
+    assert f"by {WORKERS} load workers" in done.stderr
+    journal = read_state(inside.platform).journal
+    assert journal is not None
+    assert journal.facts["cut_over_lost"] == 0
+    assert [each for each in answers if each.problem] == []
+    assert {each.version for each in answers} == {inside.shop.front_door.version, "1.1.0"}
+
+
+def test_prometheus_gets_data_for_every_rule_and_panel_and_sees_a_target_that_is_gone(
+    cluster: Cluster, inside: Inside
+) -> None:
+    platform, names = inside.platform, inside.platform.names
+    wanted = queries_of_everything(inside.shop.thresholds)
+    with (
+        people(platform, inside.shop, 400, "/api/products?limit=5"),
+        prometheus_in(cluster, platform.cluster, names) as prometheus,
+    ):
+        for job in ("shop", "ecom-platform"):
+            up = f'up{{job="{job}"}} == 1'
+            eventually(f"{job} is scraped", lambda up=up: prometheus.query(up) or None, 90)  # type: ignore[misc]
+
+        def silent() -> list[str]:
+            return [name for name, query in wanted.items() if not prometheus.query(query)]
+
+        eventually("every query has data", lambda: None if silent() else True, 120)
+        assert set(prometheus.rules().values()) == {"ok"}
+        assert not {"ShopDown", "PlatformMetricsDown", "FactsNotRead"} & prometheus.firing()
+        platform.cluster.patch("deployments", "metrics", {"spec": {"replicas": 0}}, names.platform_namespace)
+        try:
+            eventually("its end is seen", lambda: "PlatformMetricsDown" in prometheus.firing() or None, 90)
+        finally:
+            platform.cluster.patch("deployments", "metrics", {"spec": {"replicas": 1}}, names.platform_namespace)
+
+
 def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself(inside: Inside) -> None:
     api = inside.api
     first = api.launch("backup", config={}, tags={})
@@ -248,17 +238,6 @@ def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself
     assert ended(api, proof) == "SUCCESS"
     listed = json.loads(inside.ecom("snapshots", "--json").stdout)
     assert [each["status"] for each in listed] == ["proved", "proved"], listed
-
-
-def reads(api: DagsterApi, run_id: str) -> bool:
-    assert status_of(api, run_id) not in TERMINAL
-    return any("on PostgreSQL" in each.get("message", "") for each in api.follow(run_id, None).events)
-
-
-def active_jobs(place: Inside, run_id: str) -> list[str]:
-    where = place.platform.names.platform_namespace
-    found = place.platform.cluster.list("jobs", where, labels=f"dagster/run-id={run_id}")
-    return [each["metadata"]["name"] for each in found if each["status"].get("active")]
 
 
 def test_down_takes_everything_away_and_leaves_the_backups(inside: Inside) -> None:

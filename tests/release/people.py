@@ -20,13 +20,15 @@ RATE = 25.0
 
 
 @contextmanager
-def people(platform: KubernetesPlatform, shop: Shop, seconds: float) -> Iterator[list[Answered]]:
+def people(
+    platform: KubernetesPlatform, shop: Shop, seconds: float, path: str = "/version"
+) -> Iterator[list[Answered]]:
     """What they got is in the list afterwards. They end when the block ends, at the latest after so many seconds."""
     names, answers = platform.names, list[Answered]()
     # By its number: the platform's walls let nobody there ask for names.
     service = platform.cluster.read("services", shop.front_door.name, names.namespace)
     address = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
-    command = ["python", "-c", LEDGER, address, "/version", str(RATE), str(seconds)]
+    command = ["python", "-c", LEDGER, address, path, str(RATE), str(seconds)]
     pod = TemporaryPod("people", names.platform_namespace, shop.service("backend").image, command, SHOP_ACCESS)
     with running(platform.cluster, {"people": pod}) as pods:
         name = pods["people"]["metadata"]["name"]

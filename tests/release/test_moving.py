@@ -1,4 +1,4 @@
-"""A plain shop moves to its enhanced form in another namespace, and back, by the machine of releases; in a real cluster.
+"""A plain shop moves to its enhanced form in another namespace, and back, by the machine of releases.
 
 The tests are one story, in this order.
 """

@@ -14,6 +14,7 @@ from ecom_platform.platforms.kubernetes import inside, platform_secrets, rollout
 from ecom_platform.platforms.kubernetes.names import (
     COMPONENT,
     DATABASE,
+    LOAD_WORKER,
     PLATFORM_CHART,
     S3_PORT,
     SEAWEEDFS,
@@ -80,7 +81,8 @@ class Installation:
         for component in (*((DATABASE,) if self._own_database else ()), *((SEAWEEDFS,) if managed else ())):
             labels, tried = selector(self.names.platform_labels(component)), f"{_TRIED}: {component}"
             rollout.wait_for_pod(self.cluster, where, labels, seconds=START_SECONDS, tried=tried)
-        for name in ("code-location", WEBSERVER, "daemon"):
+        workers = (LOAD_WORKER,) if self.shop.load and self.shop.load.workers else ()
+        for name in ("code-location", WEBSERVER, "daemon", *workers):
             tried = f"{_TRIED}: {name}"
             rollout.wait_for_deployment(self.cluster, where, name, seconds=START_SECONDS, tried=tried)
         if managed:

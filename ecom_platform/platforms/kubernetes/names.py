@@ -34,6 +34,7 @@ PLATFORM_CHART = ROOT / "k8s" / "charts" / "platform"
 
 WEBSERVER, WEBSERVER_PORT, WEBSERVER_TARGET = "webserver", 80, 3000
 SEAWEEDFS, S3_PORT = "seaweedfs", 8333
+LOAD_WORKER, LOAD_WORKER_PORT = "load-worker", 9470
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,15 @@ from ecom_platform.platforms.kubernetes import patching, rollout, tasks, values
 from ecom_platform.platforms.kubernetes.databases import Databases
 from ecom_platform.platforms.kubernetes.document import ConfigMapDocument
 from ecom_platform.platforms.kubernetes.life import DATABASE_SECONDS, deployment_name, start_seconds
-from ecom_platform.platforms.kubernetes.names import COLOUR, DOOR, HTTP_PORT, VERSION, selector
+from ecom_platform.platforms.kubernetes.names import (
+    COLOUR,
+    DOOR,
+    HTTP_PORT,
+    LOAD_WORKER,
+    LOAD_WORKER_PORT,
+    VERSION,
+    selector,
+)
 from ecom_platform.platforms.kubernetes.pod_tree import PodTree
 from ecom_platform.platforms.kubernetes.sampling import PodsOfShop
 from ecom_platform.platforms.protocol import Colour, Document, Instance, Which
@@ -195,6 +203,16 @@ class KubernetesPlatform(Databases):
 
     def load_sampler(self) -> PodsOfShop:
         return PodsOfShop(self.cluster, self.names.namespace)
+
+    def load_workers(self) -> tuple[str, ...]:
+        """Those of the platform's chart, for the pods of runs. From outside the shop's addresses are forwarded ports."""
+        wanted = self.shop.load.workers if self.shop.load and self.cluster.inside else 0
+        labels = selector(self.names.platform_labels(LOAD_WORKER))
+        pods = self.cluster.list("pods", self.names.platform_namespace, labels=labels) if wanted else []
+        found = sorted(f"{each['status']['podIP']}:{LOAD_WORKER_PORT}" for each in pods if rollout.ready(each))
+        if len(found) < wanted:
+            raise MissingError("make load", f"{len(found)} of {wanted} load workers are ready", "See `ecom status`.")
+        return tuple(found[:wanted])
 
     def folder_tree(self, name: str) -> Tree:
         """Read in a pod of a service that has the folder, by that pod's own Python."""

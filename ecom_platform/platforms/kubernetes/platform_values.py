@@ -30,6 +30,7 @@ def platform_values(shop: Shop, inside: Shop) -> Values:
         # It may launch runs, and nobody reaches it but through the API server: see docs/decisions/operated-inside.md.
         "webserver": {"readOnly": False},
         "shop": {"namespace": names_of(shop).namespace, "services": [each.name for each in shop.services]},
+        "loadWorkers": {"replicas": shop.load.workers if shop.load else 0},
         "seaweedfs": {
             "enabled": any(each.managed for each in shop.stores.values()),
             "existingSecret": SEAWEEDFS_SECRET,

@@ -253,6 +253,9 @@ class LocalPlatform:
     def shared_document(self, name: str) -> Document:
         return FileDocument(self.layout.documents / f"{name}.json")
 
+    def load_workers(self) -> tuple[str, ...]:
+        return ()
+
     def load_sampler(self) -> Sampler:
         return TheseProcesses("this machine by the shop's own processes", self._shop_processes)
 
