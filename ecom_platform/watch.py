@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from ecom_platform.clients.heartbeat import beat
 from ecom_platform.clients.notices import notify
 from ecom_platform.errors import EcomError
 from ecom_platform.exporter import Facts
@@ -34,13 +35,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Watch:
-    """clock: Unix seconds. send: to one target's URL; tests may listen in."""
+    """clock: Unix seconds. send: to one target's URL, beat: to that of the heartbeat; tests may listen in."""
 
     shop: Shop
     facts: Facts
     instance: dg.DagsterInstance
     clock: Callable[[], float] = time.time
     send: Callable[[Sequence[str], str, str], None] = notify
+    beat: Callable[[str], None] = beat
 
     @property
     def _key(self) -> str:
@@ -71,7 +73,16 @@ class Watch:
             if self._sent(notice):
                 state = incidents.after_telling(state, notice, now)
                 self._keep(state)
+        self._live()
         return state
+
+    def _live(self) -> None:
+        """A whole look was made: the sign of life. What hangs or dies gives none, and is told from outside."""
+        if self.shop.notify.heartbeat is not None:
+            try:
+                self.beat(resolve(self.shop.notify.heartbeat, f"notify.heartbeat of {self.shop.shop}"))
+            except EcomError as error:
+                _log.error("%s", error)
 
     def _sent(self, notice: Notice) -> bool:
         reference = self.steps()[notice.step][1][notice.place]

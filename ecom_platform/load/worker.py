@@ -1,8 +1,8 @@
 """A worker process of the load generator: `python -m ecom_platform.load.worker`, spoken to by lines of JSON.
 
 In: the plan; when everything is ready, {"go": T} with T of the monotonic clock, which all processes of a
-machine share, or {"go_in": SECONDS} from another machine. Out: {"ready": ...}, {"progress": ...} every half second, {"result": ...} at the end.
-Everything that decides is elsewhere.
+machine share, or {"go_in": SECONDS} from another machine. Out: {"ready": ...}, {"progress": ...} every half second,
+{"result": ...} at the end. Everything that decides is elsewhere.
 """
 
 from __future__ import annotations

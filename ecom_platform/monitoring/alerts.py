@@ -33,14 +33,14 @@ class Alert:
 
     hold: how long before it fires. unit: of the value, for people. condition: the same for those who judge
     without Prometheus; None for what only Prometheus can see (rates over time, targets).
-    description: {value} and {LABEL} stand for what was found.
+    description: {value} and {LABEL} stand for what was found. severity none: for programs, not for people.
     """
 
     name: str
     value: str
     expression: str
     hold: timedelta
-    severity: Literal["critical", "warning"]
+    severity: Literal["critical", "warning", "none"]
     summary: str
     description: str
     unit: Literal["seconds", "share", ""] = ""
@@ -59,7 +59,7 @@ def _share_of(status: str) -> str:
 
 
 def _live(  # noqa: PLR0917  # a row of a table
-    name: str, value: str, test: str, minutes: float, severity: Literal["critical", "warning"], summary: str,
+    name: str, value: str, test: str, minutes: float, severity: Literal["critical", "warning", "none"], summary: str,
     description: str, *, unit: Literal["seconds", "share", ""] = "",
 ) -> Alert:  # fmt: skip
     """test: what stands around {value}."""
@@ -151,5 +151,11 @@ def _target_alerts() -> tuple[Alert, ...]:
         _live(
             "PlatformFactsMissing", "ecom_facts_read", "absent({value})", 5, "critical",
             "The platform's metrics are empty", "The exporter answers and says nothing: every alert on it is blind.",
+        ),
+        # The other way round: it fires while all is well, and somebody outside is told when it stops.
+        _live(
+            "Watchdog", f'max(up{{job="{PLATFORM_JOB}"}})', "{value} == 1", 0, "none",
+            "The platform, its Prometheus and the way to people live",
+            "This always fires. When it stops, what watches it from outside tells that nobody here can.",
         ),
     )  # fmt: skip

@@ -127,6 +127,7 @@ CASES: dict[str, Case] = {
     "ShopDown": Case({UP % "shop": still(1)}, {UP % "shop": "1+0x20 0+0x100"}),
     "ShopMetricsMissing": Case({'http_request_duration_seconds_count{job="shop"}': still(0)}, {UP % "shop": still(1)}),
     "PlatformMetricsDown": Case({UP % "ecom-platform": still(1)}, {UP % "shop": still(1)}),
+    "Watchdog": Case({UP % "ecom-platform": still(0)}, {UP % "ecom-platform": still(1)}),
     "PlatformFactsMissing": Case(READ, {UP % "ecom-platform": still(1)}),
     # At 2.5 h: the recovery point is 1 h, and a dump and its proof may take another.
     "BackupTooOld": Case(RPO | backup("verified", 0, 1860), RPO | backup("verified", 0, 1200), at=150),

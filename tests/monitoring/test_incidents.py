@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import dagster as dg
 import pytest
@@ -31,6 +34,7 @@ from ecom_platform.watch import Watch, lines
 from jobs import alert_ok
 from schedules.sensors import tell_throttled
 from tests.report.test_notices import Receiver, receiving
+from tests.shop.server import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
@@ -250,3 +254,56 @@ def test_a_notice_that_nobody_took_is_due_again() -> None:
             tell_throttled(shop, instance, Notifier(tell=refuse), "backup failed", "x\nrun 1", now)
         tell_throttled(shop, instance, Notifier(tell=lambda *told: got.append(told)), "backup failed", "x\nrun 1", now)
     assert len(got) == 1
+
+
+@pytest.fixture
+def switch() -> Iterator[tuple[str, list[str], list[int]]]:
+    """A dead man's switch: its address, what it heard, and what it answers."""
+    heard: list[str] = []
+    answers = [200]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            self.send_response(answers[-1])
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", heard, answers
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_each_whole_look_gives_a_sign_of_life_and_a_look_that_fails_gives_none(
+    scene: Scene, switch: tuple[str, list[str], list[int]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    address, heard, answers = switch
+    (tmp_path / "heartbeat").write_text(f"{address}/t0ken")
+    notify = scene.watch.shop.notify.model_copy(update={"heartbeat": SecretReference(file=str(tmp_path / "heartbeat"))})
+    scene.watch = replace(scene.watch, shop=scene.watch.shop.model_copy(update={"notify": notify}))
+    caplog.set_level(logging.DEBUG)
+    scene.look()
+    scene.look(after=30)
+    assert heard == ["/t0ken", "/t0ken"]
+    answers.append(503)
+    scene.look(after=30)
+    assert "it answered 503" in caplog.text
+
+    def hangs() -> list[Sample]:
+        raise KeyboardInterrupt
+
+    scene.watch = replace(scene.watch, facts=Facts("ecommerce", [Reader("daemons", hangs, kept=0)]))
+    with pytest.raises(KeyboardInterrupt):
+        scene.watch.look()
+    assert len(heard) == 3
+    (tmp_path / "heartbeat").write_text(f"http://127.0.0.1:{free_port()}/t0ken")
+    scene.watch = replace(scene.watch, facts=Facts("ecommerce", [Reader("daemons", lambda: scene.samples, kept=0)]))
+    scene.look(after=30)
+    assert "sign of life" in caplog.text
+    assert "t0ken" not in caplog.text

@@ -60,6 +60,16 @@ def test_every_alert_has_a_case_and_a_runbook() -> None:
         assert all(len(part.split()) > 6 for part in parts), f"{name} has a section that says nothing"
 
 
+def test_the_watchdog_goes_outside_every_minute_and_never_to_people() -> None:
+    route = yaml.safe_load((MONITORING / "alertmanager.yaml").read_text(encoding="utf-8"))["route"]
+    (own,) = route["routes"]
+    assert own["matchers"] == ['alertname="Watchdog"']
+    assert own["repeat_interval"] == own["group_interval"] == "1m"
+    assert not own.get("continue")
+    assert own["receiver"] != route["receiver"]
+    assert ALERTS["Watchdog"].severity == "none"
+
+
 def _group(series: Series, alert: str, at: int, times: int) -> dict[str, Any]:
     firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
     samples = [{"labels": "{}", "value": times}] if times else []

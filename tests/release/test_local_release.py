@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from ecom_platform.backup.sources.configuration import as_document
 from ecom_platform.errors import BusyError, RefusedError
 from ecom_platform.load import ledger
 from ecom_platform.load.ledger import Answered, Ledger
@@ -16,7 +18,7 @@ from ecom_platform.platforms.protocol import Colour
 from ecom_platform.release import operations, versions
 from ecom_platform.release.findings import CHECKS, findings_of
 from ecom_platform.release.machine import Phase
-from ecom_platform.release.state import Journal, read_state
+from ecom_platform.release.state import Journal, State, read_state
 from ecom_platform.verdicts import Outcome
 from tests.release.conftest import Place
 from tests.waiting import wait_until
@@ -173,6 +175,14 @@ def test_a_deployment_keeps_what_a_release_made_live_and_after_the_contract_ther
     with pytest.raises(RefusedError, match="contract migration was applied"):
         operator.roll_back()
     place.assert_only_live(version)
+
+
+def test_a_backup_of_the_configuration_knows_what_is_live_and_not_who_drives(place: Place) -> None:
+    kept = json.loads(as_document(place.platform.documents()["settings/release.json"]))
+    assert place.state.live is not None
+    assert kept["live"] == place.state.live.model_dump(mode="json")
+    assert kept["lease"] is None
+    State.model_validate(kept)
 
 
 @pytest.mark.alone

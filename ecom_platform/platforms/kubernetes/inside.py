@@ -17,7 +17,7 @@ from ecom_platform.platforms.run_secrets import RUN_SECRETS, Use
 from ecom_platform.spec import Encryption, Notification, SecretReference, Shop, Store
 
 IN_RUNS: tuple[Use, ...] = ("database", "stores", "signing")
-SIGNING_KEY, IDENTITY = "signing-key", "identity"
+SIGNING_KEY, IDENTITY, HEARTBEAT = "signing-key", "identity", "heartbeat"
 ROLES: tuple[Literal["app", "backup"], ...] = ("app", "backup")
 """The database's owner is not there: migrations run in the shop's namespace, with its Secret."""
 
@@ -70,7 +70,8 @@ def _notify(told: Notification) -> Notification:
         )
         for step, each in enumerate(told.escalation)
     )
-    return told.model_copy(update={"targets": targets, "escalation": later})
+    heartbeat = mounted("notify", HEARTBEAT) if told.heartbeat else None
+    return told.model_copy(update={"targets": targets, "escalation": later, "heartbeat": heartbeat})
 
 
 def _store(name: str, store: Store) -> Store:
@@ -109,10 +110,11 @@ def references(shop: Shop) -> dict[Use, dict[str, SecretReference]]:
         for step, each in enumerate(shop.notify.escalation)
         for number, target in enumerate(each.targets)
     }
+    beats = {HEARTBEAT: shop.notify.heartbeat} if shop.notify.heartbeat else {}
     return {
         "database": {f"{each.name}-url": each.url for each in shop.databases if each.url is not None},
         "stores": stores,
-        "notify": {f"target-{number}": each for number, each in enumerate(shop.notify.targets)} | later,
+        "notify": {f"target-{number}": each for number, each in enumerate(shop.notify.targets)} | later | beats,
     }
 
 

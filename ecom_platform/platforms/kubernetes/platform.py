@@ -205,7 +205,7 @@ class KubernetesPlatform(Databases):
         return PodsOfShop(self.cluster, self.names.namespace)
 
     def load_workers(self) -> tuple[str, ...]:
-        """Those of the platform's chart, for the pods of runs. From outside the shop's addresses are forwarded ports."""
+        """Those of the platform's chart, for pods of runs: from outside, the shop's addresses are forwarded ports."""
         wanted = self.shop.load.workers if self.shop.load and self.cluster.inside else 0
         labels = selector(self.names.platform_labels(LOAD_WORKER))
         pods = self.cluster.list("pods", self.names.platform_namespace, labels=labels) if wanted else []

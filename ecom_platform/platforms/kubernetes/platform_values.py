@@ -15,7 +15,7 @@ SEAWEEDFS_SECRET = "ecom-seaweedfs"  # noqa: S105 - a Secret's name
 def platform_values(shop: Shop, inside: Shop) -> Values:
     """inside: the spec for pods. The spec's own platform_values win."""
     repository, tag = split_image(shop.kubernetes.platform_image, "kubernetes.platform_image")
-    notices = {"notify": SECRETS["notify"]} if shop.notify.targets else {}
+    notices = {"notify": SECRETS["notify"]} if shop.notify.targets or shop.notify.heartbeat else {}
     values: Values = {
         "image": {"repository": repository, "tag": tag},
         "spec": as_values(inside),

@@ -5,6 +5,7 @@ Works from files alone, so it answers while the platform is down. Not here: the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Literal
 from ecom_platform.backup.keyring import KeyRing
 from ecom_platform.clients.supervisor import replace_text
 from ecom_platform.errors import MissingError
+from ecom_platform.platforms.local.document import FileDocument
 from ecom_platform.platforms.local.layout import Layout, make_private
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.postgres import Postgres, role_name
@@ -119,7 +121,12 @@ class Data:
 
     def documents(self) -> Mapping[str, object]:
         live = {each.name: self.switchboard.live(each) for each in self.shop.services}
-        return {"settings/ports.json": dict(self.ports.known()), "settings/live-colours.json": live}
+        found: dict[str, object] = {"settings/ports.json": dict(self.ports.known()), "settings/live-colours.json": live}
+        text, _ = FileDocument(self.layout.documents / "release.json").read()
+        if text:
+            # What is live, and how it came about; who drives at this moment is of this moment.
+            found["settings/release.json"] = {**json.loads(text), "lease": None, "ask": None}
+        return found
 
     def secret_values(self) -> Mapping[str, bytes]:
         return in_files(self.layout.secrets)
