@@ -26,7 +26,7 @@ def migrate() -> None:
     The spec is that of where it moves to: kubernetes.namespace is the new namespace, and
     kubernetes.database_namespace the one where the shop runs and its database stays.
 
-    Example: ecom --spec enhanced.yaml migrate start
+    Example: ecom migrate start
     """
 
 
