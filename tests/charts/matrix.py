@@ -7,8 +7,8 @@ from tests.charts.walls import Pod
 SHOP, PLATFORM, OUTSIDE = "shop", "platform", "outside"
 """Namespaces by role; their real names are the caller's."""
 
-HTTP, POSTGRESQL, WEBSERVER, GRPC, S3, METRICS = 8080, 5432, 3000, 4000, 8333, 9464
-PORTS = (HTTP, POSTGRESQL, WEBSERVER, GRPC, S3, METRICS)
+HTTP, POSTGRESQL, WEBSERVER, GRPC, S3, METRICS, LOAD = 8080, 5432, 3000, 4000, 8333, 9464, 9470
+PORTS = (HTTP, POSTGRESQL, WEBSERVER, GRPC, S3, METRICS, LOAD)
 
 _SHOP = {"app.kubernetes.io/name": "shop", "app.kubernetes.io/instance": "shop"}
 _OURS = {"app.kubernetes.io/name": "ecom-platform", "app.kubernetes.io/instance": "platform"}
@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
     "code-location": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "code-location"}),
     "metrics": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "metrics"}),
     "run": (PLATFORM, {**_RUN, "ecom/shop-access": "yes"}),
+    "load-worker": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "load-worker", "ecom/shop-access": "yes"}),
     "dagster-database": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "database"}),
     "seaweedfs": (PLATFORM, {**_OURS, "app.kubernetes.io/component": "seaweedfs"}),
     "stranger-in-platform": (PLATFORM, {"app.kubernetes.io/name": "stranger"}),
@@ -41,9 +42,14 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
 """Each kind of pod: its namespace and the labels that policies see."""
 
 PASSES: frozenset[tuple[str, str, int]] = frozenset(
-    [(source, f"frontend-{colour}", HTTP) for source in ("client", "run") for colour in ("blue", "green")]
+    [
+        (source, f"frontend-{colour}", HTTP)
+        for source in ("client", "run", "load-worker")
+        for colour in ("blue", "green")
+    ]
     + [(f"frontend-{colour}", f"backend-{colour}", HTTP) for colour in ("blue", "green")]
-    + [("run", f"backend-{colour}", HTTP) for colour in ("blue", "green")]
+    + [(source, f"backend-{colour}", HTTP) for source in ("run", "load-worker") for colour in ("blue", "green")]
+    + [("run", "load-worker", LOAD)]
     + [(source, "database", POSTGRESQL) for source in ("backend-blue", "backend-green", "migration", "run")]
     + [
         (source, "dagster-database", POSTGRESQL)
@@ -66,7 +72,7 @@ def shop_sets(namespaces: dict[str, str]) -> tuple[str, ...]:
 def platform_sets(namespaces: dict[str, str]) -> tuple[str, ...]:
     """--set arguments of the platform's chart that name the namespaces of the matrix."""
     walls = (*_client("webserver.clients", namespaces), *_client("networkPolicies.monitoring", namespaces))
-    return (*walls, f"shop.namespace={namespaces[SHOP]}")
+    return (*walls, f"shop.namespace={namespaces[SHOP]}", "loadWorkers.replicas=1")
 
 
 def _client(path: str, namespaces: dict[str, str]) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from tests.cluster.tools import Cluster, eventually, hardened_pod
 API, DNS = ("api", 443), ("dns", 53)
 MAY_RESOLVE = {
     "frontend-blue", "frontend-green", "backend-blue", "backend-green", "migration",
-    "webserver", "daemon", "code-location", "metrics", "run", "client", "stranger-outside",
+    "webserver", "daemon", "code-location", "metrics", "run", "load-worker", "client", "stranger-outside",
 }  # fmt: skip
 MAY_CALL_THE_API = {"daemon", "run", "client", "stranger-outside"}
 INSIDE = [kind for kind, (where, _) in KINDS.items() if where != OUTSIDE]

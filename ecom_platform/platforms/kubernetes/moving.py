@@ -66,10 +66,11 @@ class MovingPlatform(KubernetesPlatform):
         if colour != self.new_colour:
             return super().deploy(service, colour)
         with self._changing():
-            live = {each.name: each for each in self.as_it_runs("green" if colour == "blue" else "blue")}
-            doors = [each.model_copy(update={"replicas": live[each.name].replicas}) for each in self._wanted.services]
-            self.release.change(values.with_doors(self.release.values(), doors, colour, self.to))
+            self.release.change(values.with_sibling(self.release.values(), self.to))
         self.beside.deploy(service, colour)
+        with self._changing():
+            front = self._wanted.front_door
+            self.release.change(values.with_door(self.release.values(), service, front, colour, self.to))
         name, tried = deployment_name(service, colour), f"open the door to {service.name} in {self.to}"
         seconds = start_seconds(service, 1)
         rollout.wait_for_deployment(self.cluster, self.names.namespace, name, seconds=seconds, tried=tried)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ecom_platform.errors import ConfigurationError
@@ -50,26 +50,26 @@ def first_as(shop: Shop, colour: Colour) -> Values:
     return {each.name: {"live": colour, "preview": colour, "colours": colours} for each in shop.services}
 
 
-def with_doors(running: Mapping[str, Any], services: Sequence[Service], colour: Colour, namespace: str) -> Values:
-    """The running values with that colour of every service a door to the namespace; its pods are of the front
-    door's image, as many as the live colour has.
-    """
-    repository, tag = image(next(each for each in services if each.front_door))
-    values: Values = dict(running)
-    for each in services:
-        door = {
-            "enabled": True,
-            "version": each.version,
-            "repository": repository,
-            "tag": tag,
-            "environment": {},
-            "replicas": each.replicas,
-            "door": namespace,
-        }
-        colours = {**values[each.name]["colours"], colour: door}
-        values[each.name] = {**values[each.name], "colours": colours}
-    siblings = {*(values.get("networkPolicies") or {}).get("siblings", []), namespace}
-    return merged(values, {"networkPolicies": {"siblings": sorted(siblings)}})
+def with_sibling(running: Mapping[str, Any], namespace: str) -> Values:
+    """The running values, with that namespace's pods let in."""
+    siblings = {*(running.get("networkPolicies") or {}).get("siblings", []), namespace}
+    return merged(running, {"networkPolicies": {"siblings": sorted(siblings)}})
+
+
+def with_door(running: Mapping[str, Any], service: Service, of: Service, colour: Colour, namespace: str) -> Values:
+    """The running values with that colour of the service a door to the namespace. of: whose image its pods have."""
+    repository, tag = image(of)
+    door = {
+        "enabled": True,
+        "version": service.version,
+        "repository": repository,
+        "tag": tag,
+        "environment": {},
+        "replicas": service.replicas,
+        "door": namespace,
+    }
+    own = dict(running[service.name])
+    return {**running, service.name: {**own, "colours": {**own["colours"], colour: door}}}
 
 
 def as_it_runs(shop: Shop, running: Mapping[str, Any], colour: Colour) -> tuple[Service, ...]:
