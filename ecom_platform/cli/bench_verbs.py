@@ -37,6 +37,14 @@ class _Duration(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
 
 
+class _Number(click.FloatRange):
+    """A range holds no nan, though nan is on neither side of its ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        return self.fail("nan is no number", param, ctx) if math.isnan(found) else found
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Options:
     """The options of `ecom bench`, as they were given."""
@@ -58,9 +66,7 @@ class _Options:
 
 @click.command()
 @click.option("--target", help="The address to measure, http(s)://HOST[:PORT][/PATH]; default: the shop's load test.")
-@click.option(
-    "--rate", type=click.FloatRange(0, 100_000, min_open=True), default=100.0, show_default=True, help="Requests/s."
-)
+@click.option("--rate", type=_Number(0, 100_000, min_open=True), default=100.0, show_default=True, help="Requests/s.")
 @click.option("--duration", type=_Duration(), default="10s", show_default=True, help="How long, like 10s or 2m.")
 @click.option(
     "--scenario", type=click.Choice(["get", "shop"]), default="get", show_default=True, help="One GET, or customers."
@@ -77,14 +83,14 @@ class _Options:
 @click.option("--timeout", type=_Duration(), default="10s", show_default=True, help="How long a customer waits.")
 @click.option(
     "--p95-ms",
-    type=click.FloatRange(0, min_open=True),
+    type=_Number(0, min_open=True),
     default=Thresholds().p95_ms,
     show_default=True,
     help="Limit of p95.",
 )
 @click.option(
     "--error-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=_Number(0, 1, min_open=True, max_open=True),
     default=Thresholds().error_rate,
     show_default=True,
     help="Limit of the share of errors.",

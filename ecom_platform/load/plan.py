@@ -53,11 +53,9 @@ class LoadPlan:
                 raise ConfigurationError("plan a load test", why, "See `ecom bench --help`.")
 
     def _faults(self) -> list[tuple[bool, str]]:
-        parts = urlsplit(self.target)
         seconds, expected = self.schedule.seconds, self.schedule.expected
         return [
-            (parts.scheme not in ("http", "https") or not parts.hostname, f"{self.target!r} is no http(s) address"),
-            (bool(parts.username or parts.password), "the address holds a user or a password"),
+            (bool(why := _no_address(self.target)), why),
             (not self.schedule.stages, "the schedule has no stage"),
             (seconds > LONGEST_SECONDS, f"{seconds:g} s is longer than {LONGEST_SECONDS:g} s"),
             (expected > MOST_REQUESTS, f"{expected:.0f} requests are more than {MOST_REQUESTS}"),
@@ -84,6 +82,18 @@ class LoadPlan:
 
     def with_target(self, target: str) -> Self:
         return replace(self, target=target)
+
+
+def _no_address(target: str) -> str:
+    """Why nothing can be measured there; empty when it can."""
+    try:
+        parts = urlsplit(target)
+        port = parts.port
+    except ValueError as error:
+        return f"{target!r} is no http(s) address: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return f"{target!r} is no http(s) address"
+    return "the address holds a user or a password" if parts.username or parts.password else ""
 
 
 def steady(target: str, rate: float, seconds: float, **more: Any) -> LoadPlan:

@@ -76,8 +76,14 @@ def test_usage_ends_with_2(target: Target) -> None:
         (("--target", target.url, "--duration", "soon"), "no duration"),
         (("--target", target.url, "--rate", "0"), "not in the range"),
         (("--rate", "10"), "needs --target"),
+        (("--target", target.url, "--rate", "nan"), "nan is no number"),
+        (("--target", target.url, "--error-rate", "nan"), "nan is no number"),
+        (("--target", "http://[::1"), "no http(s) address"),
+        (("--target", "http://127.0.0.1:99999"), "no http(s) address"),
+        (("--target", "http://user:secret@127.0.0.1"), "holds a user or a password"),
     ):
         done = _bench(*arguments)
         assert done.returncode == 2
         assert complaint in done.stderr
         assert "Traceback" not in done.stderr
+        assert "secret" not in done.stderr
