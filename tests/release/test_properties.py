@@ -161,6 +161,22 @@ def test_no_step_that_is_not_proved_promotes(step: int, fault: str) -> None:
         assert release.phase is Phase.PROMOTED
 
 
+@pytest.mark.parametrize("step", range(FORWARD_STEPS))
+def test_an_abort_that_comes_during_any_step_leads_people_back(step: int) -> None:
+    made = world()
+    begin(made, 1)
+    made.faults = chain(repeat("ok", step), ["abort"])
+    drive(made)
+    journal = made.document.state.journal
+    assert journal is not None
+    assert_settled(made, journal)
+    assert made.document.state.ask is None
+    # After the last step it came too late, which is what its asker is told.
+    last = step == FORWARD_STEPS - 1
+    assert (journal.release.phase is Phase.PROMOTED) == last
+    assert "while it is at work" in (journal.timeline[-3].said if last else journal.release.reason)
+
+
 def test_after_the_contract_migration_there_is_no_way_back_and_the_reason_is_given() -> None:
     made = world()
     begin(made, 1)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from ecom_platform.errors import CommandFailed, RefusedError, UnreachableError
 from ecom_platform.platforms.protocol import Colour, Conflict
 from ecom_platform.release.driver import Seen
+from ecom_platform.release.lease import written
 from ecom_platform.release.machine import JUDGING, Kind, Phase, Step
-from ecom_platform.release.state import Journal, State, parsed
+from ecom_platform.release.state import Ask, Journal, State, parsed
 from ecom_platform.verdicts import failed, inconclusive, passed
 
 SERVICES = ("backend", "frontend")
@@ -74,6 +76,9 @@ class World:
             raise UnreachableError(str(step), "no answer")
         if fault == "refused":
             raise CommandFailed(str(step), "it cannot be")
+        if fault == "abort":
+            word = Ask(kind="abort", by="somebody", at=datetime.now(UTC), why="while it is at work")
+            written(self.document, lambda now: now.model_copy(update={"ask": word}))
         if step.kind in JUDGING or step.kind in (Kind.PROVE_OLD, Kind.VALIDATE_OLD):
             return self._judge(step, fault)
         try:
