@@ -62,5 +62,5 @@ class Kubernetes(Part):
         if self.database_namespace and self.database_namespace == self.namespace:
             raise ValueError("database_namespace is another one than namespace; leave it out")
         if self.database_namespace and self.platform_image:
-            raise ValueError("a shop whose database is in another namespace is operated from outside: no platform_image")
+            raise ValueError("with database_namespace the shop is operated from outside: no platform_image")
         return self
