@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 from ecom_platform.load import ledger
-from ecom_platform.load.ledger import Ledger
+from ecom_platform.load.ledger import Answered, Ledger
 from ecom_platform.platforms.protocol import Platform
 from ecom_platform.release.driver import Seen
 from ecom_platform.release.machine import Release
@@ -29,11 +30,12 @@ def cut_over(platform: Platform, shop: Shop, release: Release, *, fresh: bool) -
     rate = max(shop.release.probes, 0 if fresh else LEAST_RATE)
     address = platform.address(front, "active")
     with Ledger(address, [(front.probes.version, "")], rate=rate, seconds=SECONDS, fresh=fresh) as kept:
-        _answers(kept, BEFORE_REQUESTS)
+        _until(kept, lambda answers: len(answers) >= BEFORE_REQUESTS)
         for name in waiting:
             platform.switch(shop.service(name), release.new)
         confirmed = time.monotonic()
-        _answers(kept, AFTER_REQUESTS + _under_way(kept, confirmed))
+        # Not those that were under way: where answers take long, they alone would be as many.
+        _until(kept, lambda answers: sum(each.began > confirmed for each in answers) >= AFTER_REQUESTS)
         answers = kept.finish()
     verdicts = [
         ledger.nothing_lost(answers, minimum=BEFORE_REQUESTS + AFTER_REQUESTS),
@@ -47,12 +49,8 @@ def cut_over(platform: Platform, shop: Shop, release: Release, *, fresh: bool) -
     return Seen(verdicts, facts, f"switched {', '.join(waiting) or 'nothing: all were switched already'}")
 
 
-def _under_way(kept: Ledger, confirmed: float) -> int:
-    return sum(1 for each in kept.so_far() if each.ended > confirmed)
-
-
-def _answers(kept: Ledger, more: int) -> None:
-    """Until that many more have an end; a request that is not answered has one too, after its time."""
-    wanted, deadline = len(kept.so_far()) + more, time.monotonic() + 3 * ledger.TIMEOUT_SECONDS
-    while len(kept.so_far()) < wanted and time.monotonic() < deadline:
+def _until(kept: Ledger, enough: Callable[[Sequence[Answered]], bool]) -> None:
+    """Until so much has an end; a request that is not answered has one too, after its time."""
+    deadline = time.monotonic() + 3 * ledger.TIMEOUT_SECONDS
+    while not enough(kept.so_far()) and time.monotonic() < deadline:
         time.sleep(0.02)
