@@ -81,10 +81,17 @@ def remove_copy(shop: Shop) -> Callable[[Path], None]:
 
 
 def cluster_copy_of(shop: Shop) -> Shop:
-    """The spec of the copy in the cluster: namespaces of its own, its store a folder of the operator's side."""
+    """The spec of the copy in the cluster: namespaces and a database of its own, its store a folder of the operator's
+    side.
+    """
     names = names_of(shop)
     where = shop.kubernetes.model_copy(
-        update={"namespace": f"{names.namespace}-drill", "platform_namespace": f"{names.platform_namespace}-drill"}
+        update={
+            "namespace": f"{names.namespace}-drill",
+            # Also where the shop's own database is elsewhere: what is destroyed is never the shop's.
+            "database_namespace": None,
+            "platform_namespace": f"{names.platform_namespace}-drill",
+        }
     )
     return copy_of(shop, platform="kubernetes", kubernetes=where)
 

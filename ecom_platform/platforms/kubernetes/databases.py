@@ -53,8 +53,8 @@ class Databases(Life):
         return {**super().secret_values(), **objects.secret_values(self.cluster, self._namespaces())}
 
     def _namespaces(self) -> list[str]:
-        names = (self.names.namespace, self.names.platform_namespace)
-        return [each for each in names if self.cluster.find("namespaces", each) is not None]
+        own = (self.names.namespace, self.names.database_namespace, self.names.platform_namespace)
+        return [each for each in dict.fromkeys(own) if self.cluster.find("namespaces", each) is not None]
 
     def run_task(self, database: Database, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
         del database  # the chart has one, and its migration's secrets lead to it
