@@ -44,6 +44,7 @@ def pods() -> Iterator[list[tuple[str, psutil.Process]]]:
         yield [stack.enter_context(worker_pod()) for _ in range(2)]
 
 
+@pytest.mark.alone
 def test_the_histograms_of_workers_elsewhere_are_merged_without_loss(
     target: Target, pods: list[tuple[str, psutil.Process]]
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_histograms_of_workers_elsewhere_are_merged_without_loss(
     assert worst(verdicts) is Outcome.PASSED, verdicts
 
 
+@pytest.mark.alone
 def test_a_worker_that_is_gone_in_the_middle_makes_the_run_inconclusive(target: Target) -> None:
     with worker_pod() as one, worker_pod() as other:
 
