@@ -28,6 +28,11 @@ PATIENCE_SECONDS = 15.0
 """A part that ran already has only to answer, not to start; after this time it hangs."""
 
 
+def quiet(name: str, what: str) -> None:
+    """Progress that nobody reads."""
+    del name, what
+
+
 def nothing() -> None:
     """What a part does after it is ready, if it does nothing."""
 

@@ -5,15 +5,10 @@ The front of this package: it puts the parts together and speaks the protocol. N
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
-from ecom_platform.backup.keyring import KeyRing
-from ecom_platform.backup.sources.tree_reader import TreeReader
-from ecom_platform.backup.sources.trees import LocalTree, Tree
-from ecom_platform.clients.commands import Completed, run
 from ecom_platform.clients.web import session
 from ecom_platform.errors import (
     BusyError,
@@ -24,20 +19,20 @@ from ecom_platform.errors import (
     UnreachableError,
 )
 from ecom_platform.load.resources import Sampler, TheseProcesses
-from ecom_platform.platforms import replacement
 from ecom_platform.platforms.local import losses, read_paths
 from ecom_platform.platforms.local.commands import program
 from ecom_platform.platforms.local.dagster_home import DOORS as DAGSTER_DOORS
 from ecom_platform.platforms.local.dagster_home import METRICS, WEBSERVER, DagsterHome
 from ecom_platform.platforms.local.data import Data
 from ecom_platform.platforms.local.document import FileDocument
-from ecom_platform.platforms.local.layout import Layout, make_enterable, make_private
+from ecom_platform.platforms.local.holdings import Holdings
+from ecom_platform.platforms.local.layout import Layout
 from ecom_platform.platforms.local.lifecycle import Lifecycle, PartStatus, status_of
 from ecom_platform.platforms.local.locks import held
-from ecom_platform.platforms.local.parts import Part, Parts, Progress
+from ecom_platform.platforms.local.parts import Part, Parts, Progress, quiet
 from ecom_platform.platforms.local.ports import Ports
 from ecom_platform.platforms.local.postgres import NAME as POSTGRES
-from ecom_platform.platforms.local.postgres import Postgres, role_name
+from ecom_platform.platforms.local.postgres import Postgres
 from ecom_platform.platforms.local.seaweedfs import DOORS
 from ecom_platform.platforms.local.seaweedfs import NAME as S3
 from ecom_platform.platforms.local.services import Services
@@ -45,33 +40,23 @@ from ecom_platform.platforms.local.switch import NAME as SWITCH
 from ecom_platform.platforms.local.switch import Switch
 from ecom_platform.platforms.protocol import (
     Colour,
-    DatabaseAccess,
     Document,
     Instance,
     ReadPath,
-    StoreAccess,
     Which,
-    managed,
 )
-from ecom_platform.settings import ROOT, Settings
+from ecom_platform.settings import Settings
 from ecom_platform.spec import (
-    Database,
     DatabaseReference,
     Service,
     Shop,
 )
-from ecom_platform.verdicts import Verdict
 
 DEPLOY_WAIT_SECONDS = 120.0
 """How long one deployment of a service waits for another of the same."""
 
 
-def quiet(name: str, what: str) -> None:
-    """Progress that nobody reads."""
-    del name, what
-
-
-class LocalPlatform:
+class LocalPlatform(Holdings):
     """One shop below one state folder. Making it touches nothing."""
 
     def __init__(self, shop: Shop, state: Path) -> None:
@@ -262,82 +247,6 @@ class LocalPlatform:
     def _shop_processes(self) -> list[int]:
         serving = {POSTGRES, SWITCH, *self.services.recorded()}
         return [state.pid for name, state in self.parts.states().items() if name in serving and state.pid]
-
-    # Data
-
-    def run_task(self, database: Database, command: Sequence[str], *, timeout: float, image: str = "") -> Completed:
-        del image
-        environment = self.data.task_environment(database)
-        return run(program(command), timeout=timeout, check=True, environment=environment, folder=ROOT)
-
-    def database(self, database: Database, role: Literal["owner", "app", "backup"]) -> DatabaseAccess:
-        return self.data.database(database, role)
-
-    def ensure_server(self, database: Database) -> bool:
-        managed(database)
-        with self._life.alone("the recovery of the database server", quiet):
-            self._life.start_supervisor()
-            return self.postgres.ensure(self.parts)
-
-    def fence(self, database: Database, *, closed: bool) -> None:
-        replacement.fence(self.postgres.superuser(), managed(database).name, closed=closed)
-
-    def replacement(self, database: Database) -> DatabaseAccess:
-        users = (role_name(database, "app"), role_name(database, "backup"))
-        owner = role_name(managed(database), "owner")
-        return replacement.make(self.postgres.superuser(), database.name, owner=owner, users=users)
-
-    def put_in_place(self, database: Database) -> str:
-        return replacement.put_in_place(self.postgres.superuser(), managed(database).name)
-
-    def set_aside(self, database: Database) -> tuple[str, ...]:
-        files = sorted(each.name for each in self.layout.postgres.glob("data.kept-*"))
-        return (*files, *replacement.kept(self.postgres.superuser(), managed(database).name))
-
-    def store(self, name: str, *, removing: bool = False) -> StoreAccess:
-        return self.data.store(name, removing=removing)
-
-    def folder(self, name: str) -> Path:
-        return self.data.folder(name)
-
-    def folder_tree(self, name: str) -> Tree:
-        return LocalTree(name, TreeReader(str(self.folder(name))))
-
-    def documents(self) -> Mapping[str, object]:
-        return self.data.documents()
-
-    def judge_documents(self, folder: Path) -> list[Verdict]:
-        del folder  # ports are chosen anew where these are taken, and colours are switched: all of it would do
-        return []
-
-    def secret_values(self) -> Mapping[str, bytes]:
-        return self.data.secret_values()
-
-    def dagster_home(self) -> Path:
-        return self.dagster.write()
-
-    def reports(self) -> Path:
-        return make_private(self.layout.reports)
-
-    def scratch(self) -> Path:
-        """Root's may be entered, not read: throw-away servers run below it under an account of their own."""
-        return make_enterable(self.layout.scratch)
-
-    def drills(self) -> Path:
-        """Root's may be entered, as above: copies of the shop run below it."""
-        return make_enterable(self.layout.drills)
-
-    def keyring(self) -> KeyRing:
-        return self.data.keyring()
-
-    def recipients(self) -> tuple[str, ...]:
-        return self.data.recipients()
-
-    def identities(self) -> tuple[str, ...]:
-        return self.data.identities()
-
-    def signing_key(self) -> Path:
-        return self.data.signing_key()
 
 
 @contextmanager
