@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ecom_platform.clients.objects import open_store
+from ecom_platform.platforms.protocol import StoreAccess
 from tests.backup.disks import mounted
 from tests.backup.servers import ObjectServer, Postgres, object_server, postgres
+from tests.backup.snapshots import Taker, signing_key
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,24 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB; only root may mount one."""
     with mounted(tmp_path, megabytes=8) as folder:
         yield folder
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def taker(request: pytest.FixtureRequest, tmp_path: Path) -> Taker:
+    """Takes snapshots into a store of each kind."""
+    if request.param == "folder":
+        return Taker((open_store(StoreAccess("local", f"file://{tmp_path}/store")),), signing_key())
+    server: ObjectServer = request.getfixturevalue("s3_server")
+    return Taker((open_store(server.access(f"catalogue/{tmp_path.name}")),), signing_key())
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Taker:
+    """Takes snapshots into a folder."""
+    return Taker((open_store(StoreAccess("local", f"file://{tmp_path}/store")),), signing_key())
+
+
+@pytest.fixture
+def folder(local: Taker) -> Path:
+    """Where those lie, for who damages them."""
+    return Path(local.stores[0].where.removeprefix("file://"))

@@ -7,14 +7,17 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ecom_platform.backup.fingerprints import Fingerprint, fingerprint
 from ecom_platform.backup.restore import Copy, Write
+from ecom_platform.backup.verification import Verification, verify_snapshot
 from ecom_platform.clients import sql
 from ecom_platform.platforms.protocol import DatabaseAccess
-from tests.backup.servers import PG_BIN
+from tests.backup.servers import PG_BIN, Postgres
 
 EVERYTHING = Path(__file__).with_name("everything.sql")
 
@@ -88,3 +91,29 @@ def copies(archives: Mapping[str, bytes]) -> dict[str, Copy]:
 def _copy(content: bytes, write: Write) -> None:
     for at in range(0, len(content), 65536):
         write(content[at : at + 65536])
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A database and what was taken of it."""
+
+    access: DatabaseAccess
+    fingerprint: Mapping[str, Any]
+    archives: Mapping[str, bytes]
+
+
+def taken(server: Postgres, name: str, script: str = SHOP) -> Snapshot:
+    access = server.create(name, script)
+    return Snapshot(access, read_fingerprint(access).model_dump(mode="json"), archives_of(access, largest="orders"))
+
+
+def verify(folder: Path, fingerprint: Mapping[str, Any], archives: Mapping[str, bytes]) -> Verification:
+    """Judged, and nothing left in the folder."""
+    verification = verify_snapshot(fingerprint, copies(archives), scratch_folder=folder)
+    assert [each.name for each in folder.iterdir()] == [".sweep"]
+    return verification
+
+
+def wrong(verification: Verification) -> list[str]:
+    """What was seen of each claim that does not hold."""
+    return [each.seen for each in verification.verdicts if not each.passed]

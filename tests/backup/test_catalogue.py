@@ -10,49 +10,14 @@ from pathlib import Path
 import pytest
 
 from ecom_platform.backup import catalogue
-from ecom_platform.backup.encryption import Identities
-from ecom_platform.backup.manifest import MANIFEST, Manifest, Status
+from ecom_platform.backup.manifest import MANIFEST, Status
 from ecom_platform.backup.signing import ensure_signing_key, open_record, read_signing_key
-from ecom_platform.clients.objects import ObjectStore, open_store
+from ecom_platform.clients.objects import open_store
 from ecom_platform.errors import ConfigurationError, MissingError, UnreachableError
 from ecom_platform.platforms.protocol import StoreAccess
+from tests.backup.catalogues import archive, problems, read, statuses
 from tests.backup.servers import ObjectServer
-from tests.backup.snapshots import CONTENT, KEYS, SHOP, SOURCE, Taker, signing_key
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def taker(request: pytest.FixtureRequest, tmp_path: Path) -> Taker:
-    if request.param == "folder":
-        return Taker((open_store(StoreAccess("local", f"file://{tmp_path}/store")),), signing_key())
-    server: ObjectServer = request.getfixturevalue("s3_server")
-    return Taker((open_store(server.access(f"catalogue/{tmp_path.name}")),), signing_key())
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Taker:
-    return Taker((open_store(StoreAccess("local", f"file://{tmp_path}/store")),), signing_key())
-
-
-@pytest.fixture
-def folder(local: Taker) -> Path:
-    return Path(local.stores[0].where.removeprefix("file://"))
-
-
-def read(taker: Taker) -> catalogue.Catalogue:
-    return catalogue.read_catalogue(taker.stores[0], shop=SHOP, trusted=taker.trusted)
-
-
-def problems(taker: Taker) -> list[str]:
-    return [str(each) for each in read(taker).problems]
-
-
-def statuses(taker: Taker) -> list[Status]:
-    return [each.status for each in read(taker).entries]
-
-
-def archive(store: ObjectStore, manifest: Manifest, name: str, keys: Identities = KEYS) -> bytes:
-    with catalogue.open_archive(store, manifest, name, keys) as file:
-        return file.readall()
+from tests.backup.snapshots import CONTENT, SHOP, SOURCE, Taker, signing_key
 
 
 def test_snapshots_are_listed_newest_first_and_open(taker: Taker) -> None:

@@ -7,43 +7,36 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ecom_platform.backup.restore import Write
 from ecom_platform.backup.scratch import sweep
-from ecom_platform.backup.verification import Verification, restore_to_database, verify_snapshot
+from ecom_platform.backup.verification import verify_snapshot
 from ecom_platform.clients import sql
 from ecom_platform.errors import (
-    CommandFailed,
     CorruptBackup,
     PreflightError,
-    ProofFailed,
-    RefusedError,
     UnreachableError,
 )
 from ecom_platform.platforms.protocol import DatabaseAccess
 from ecom_platform.verdicts import Outcome, Verdict, holds
-from tests.backup.restoring import SHOP, archives_of, copies, dump, execute, open_folder, read_fingerprint
+from tests.backup.restoring import (
+    SHOP,
+    Snapshot,
+    archives_of,
+    copies,
+    dump,
+    execute,
+    open_folder,
+    read_fingerprint,
+    taken,
+    verify,
+    wrong,
+)
 from tests.backup.servers import Postgres
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A database and what was taken of it."""
-
-    access: DatabaseAccess
-    fingerprint: Mapping[str, Any]
-    archives: Mapping[str, bytes]
-
-
-def taken(server: Postgres, name: str, script: str = SHOP) -> Snapshot:
-    access = server.create(name, script)
-    return Snapshot(access, read_fingerprint(access).model_dump(mode="json"), archives_of(access, largest="orders"))
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +48,6 @@ def shop(postgres_server: Postgres) -> Snapshot:
 def folder() -> Iterator[Path]:
     with open_folder() as place:
         yield place
-
-
-def verify(folder: Path, fingerprint: Mapping[str, Any], archives: Mapping[str, bytes]) -> Verification:
-    verification = verify_snapshot(fingerprint, copies(archives), scratch_folder=folder)
-    assert [each.name for each in folder.iterdir()] == [".sweep"]
-    return verification
-
-
-def wrong(verification: Verification) -> list[str]:
-    return [each.seen for each in verification.verdicts if not each.passed]
 
 
 PHASES = {"server", "fetch", "decrypt", "restore", "schema", "data", "indexes", "fingerprint", "compare", "read_path"}
@@ -224,55 +207,6 @@ def test_too_little_room_is_found_before_anything_is_fetched(shop: Snapshot, fol
 
     with pytest.raises(PreflightError, match="are needed"):
         verify_snapshot(shop.fingerprint, {"schema": never}, scratch_folder=folder, space_needed=1 << 60)
-
-
-def test_a_restore_for_good_fills_an_empty_database_and_compares_it(
-    postgres_server: Postgres, shop: Snapshot, tmp_path: Path
-) -> None:
-    target = postgres_server.create("proof_target")
-    verification = restore_to_database(shop.fingerprint, copies(shop.archives), target, folder=tmp_path)
-    assert verification.outcome is Outcome.PASSED
-    assert read_fingerprint(target).tables == read_fingerprint(shop.access).tables
-    assert list(tmp_path.iterdir()) == []
-    with sql.connect(target) as connection:
-        persistence = sql.fetch(connection, "SELECT DISTINCT relpersistence::text FROM pg_class WHERE oid >= 16384")
-    assert persistence == [("p",)]
-
-
-@pytest.mark.parametrize(
-    "script", ["CREATE TABLE t ()", "CREATE SCHEMA s", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"]
-)
-def test_a_database_that_holds_anything_is_not_restored_into(
-    postgres_server: Postgres, shop: Snapshot, tmp_path: Path, script: str
-) -> None:
-    target = postgres_server.create("proof_target_full", script)
-    before = read_fingerprint(target)
-    with pytest.raises(RefusedError, match="not empty"):
-        restore_to_database(shop.fingerprint, copies(shop.archives), target, folder=tmp_path)
-    assert read_fingerprint(target).objects == before.objects
-
-
-def test_a_database_of_another_encoding_is_not_restored_into(
-    postgres_server: Postgres, shop: Snapshot, tmp_path: Path
-) -> None:
-    with postgres_server.connect() as connection:
-        connection.execute(b"DROP DATABASE IF EXISTS proof_latin")
-        connection.execute(b"CREATE DATABASE proof_latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
-    with pytest.raises(RefusedError, match="LATIN1"):
-        restore_to_database(
-            shop.fingerprint, copies(shop.archives), postgres_server.access("proof_latin"), folder=tmp_path
-        )
-
-
-def test_a_restore_for_good_of_something_else_or_of_half_says_so(
-    postgres_server: Postgres, shop: Snapshot, tmp_path: Path
-) -> None:
-    changed = {**shop.fingerprint, "sequences": {}}
-    with pytest.raises(ProofFailed, match="sequence"):
-        restore_to_database(changed, copies(shop.archives), postgres_server.create("proof_other"), folder=tmp_path)
-    half = {**shop.archives, "largest": shop.archives["largest"][:9000]}
-    with pytest.raises(CommandFailed, match="holds part of the snapshot"):
-        restore_to_database(shop.fingerprint, copies(half), postgres_server.create("proof_half"), folder=tmp_path)
 
 
 VERIFIER = """

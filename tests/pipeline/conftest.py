@@ -4,6 +4,8 @@ own processes. Runs are executed in this process against an instance that is thr
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import yaml
 from ecom_platform.definitions import build_defs
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.resources import Platforms
-from ecom_platform.settings import EXAMPLE_SPEC, Settings
+from ecom_platform.settings import EXAMPLE_SPEC, ROOT, Settings
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
 
@@ -51,6 +53,18 @@ class Pipeline:
             raise_on_error=False,
         )
         return Ran(result)
+
+    def ecom(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A verb of the command line on this shop, in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "ecom_platform.cli", "--spec", str(self.spec), *arguments],
+            env={**os.environ, "ECOM_STATE": str(self.settings.state)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
 
 
 @dataclass

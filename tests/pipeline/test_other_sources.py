@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +17,6 @@ from ecom_platform.clients.objects import open_store
 from ecom_platform.platforms.local import LocalPlatform
 from ecom_platform.report import stored_facts
 from ecom_platform.report.evidence import Cell
-from ecom_platform.settings import ROOT
 from ecom_platform.spec import Store
 from ecom_platform.verdicts import Outcome
 from tests.pipeline.conftest import Pipeline
@@ -43,18 +39,6 @@ def catalogue(pipeline: Pipeline, store: str = "local") -> Catalogue:
 
 def newest(pipeline: Pipeline, source: str, store: str = "local") -> Manifest:
     return catalogue(pipeline, store).of(source)[0].manifest
-
-
-def ecom(pipeline: Pipeline, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ecom_platform.cli", "--spec", str(pipeline.spec), *arguments],
-        env={**os.environ, "ECOM_STATE": str(pipeline.settings.state)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_a_set_names_what_its_own_run_took(pipeline: Pipeline) -> None:
@@ -114,18 +98,18 @@ def test_a_damaged_folder_is_never_proved(pipeline: Pipeline, harm: Callable[[Pa
 
 
 def test_the_verbs_take_prove_and_bring_back_a_folder(pipeline: Pipeline, tmp_path: Path) -> None:
-    taken = ecom(pipeline, "backup", "folder-media")
+    taken = pipeline.ecom("backup", "folder-media")
     assert taken.returncode == 0, taken.stderr
     found = newest(pipeline, "folder/media")
-    proved = ecom(pipeline, "verify", found.id)
+    proved = pipeline.ecom("verify", found.id)
     assert proved.returncode == 0, proved.stderr
-    back = ecom(pipeline, "restore", found.id, "--to", str(tmp_path / "media"))
+    back = pipeline.ecom("restore", found.id, "--to", str(tmp_path / "media"))
     assert back.returncode == 0, back.stderr
     assert read_tree(tmp_path / "media") == read_tree(pipeline.platform.folder("media"))
 
 
 def test_the_list_shows_every_source(pipeline: Pipeline) -> None:
-    done = ecom(pipeline, "snapshots", "--json")
+    done = pipeline.ecom("snapshots", "--json")
     assert done.returncode == 0, done.stderr
     assert {each["source"] for each in json.loads(done.stdout)} == {
         "complete/all",
@@ -143,7 +127,7 @@ def test_the_list_says_that_a_set_is_broken(pipeline: Pipeline) -> None:
     content = place / "content.tar.zst.age"
     hidden = Path(shutil.move(content, pipeline.platform.layout.state / "hidden"))
     try:
-        done = ecom(pipeline, "snapshots", "--store", "local")
+        done = pipeline.ecom("snapshots", "--store", "local")
         assert done.returncode == 1
         assert f"the set is broken: folder/media {member['id']} lacks an object" in done.stderr
         assert not pipeline.run("verify_complete", assets=["restores/complete"]).success
@@ -190,6 +174,6 @@ def test_a_store_that_cannot_be_read_is_named_on_the_page_and_proves_nothing(
 def test_what_does_not_fit_is_refused_before_anything_runs(
     pipeline: Pipeline, arguments: tuple[str, ...], seen: str
 ) -> None:
-    done = ecom(pipeline, *arguments)
+    done = pipeline.ecom(*arguments)
     assert done.returncode == 2
     assert seen in done.stderr

@@ -27,23 +27,11 @@ def ui(pipeline: Pipeline) -> Iterator[str]:
     pipeline.platform.up(location=pipeline.settings)
     address = pipeline.platform.webserver()
     assert address is not None
-    done = ecom(pipeline, "launch", "everyday")
+    done = pipeline.ecom("launch", "everyday")
     assert done.returncode == 0, done.stderr
     yield address
     pipeline.platform.down()
     pipeline.platform.up()
-
-
-def ecom(pipeline: Pipeline, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ecom_platform.cli", "--spec", str(pipeline.spec), *arguments],
-        env={**os.environ, "ECOM_STATE": str(pipeline.settings.state)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
 
 
 def runs_of(address: str, job: str) -> list[dict[str, str]]:
@@ -109,7 +97,7 @@ def test_the_ui_shows_the_schedules_and_the_sensors(browser: Browser, ui: str) -
 
 @pytest.mark.browser
 def test_the_page_of_evidence_of_real_runs_opens(browser: Browser, pipeline: Pipeline, ui: str) -> None:
-    done = ecom(pipeline, "report")
+    done = pipeline.ecom("report")
     assert done.returncode in (0, 1, 3), done.stderr
     with watched(browser, width=1280, height=1400) as seen:
         seen.page.goto((pipeline.platform.reports() / "evidence.html").as_uri())
@@ -121,13 +109,13 @@ def test_the_page_of_evidence_of_real_runs_opens(browser: Browser, pipeline: Pip
 def test_a_validation_follows_every_deploy_and_a_proof_every_backup(pipeline: Pipeline, ui: str) -> None:
     for first, then in (("deploy", "validate"), ("backup", "verify_restore"), ("backup_complete", "verify_complete")):
         known = ids(ui, then)
-        done = ecom(pipeline, "launch", first)
+        done = pipeline.ecom("launch", first)
         assert done.returncode == 0, done.stderr
         assert wait_for_run(ui, then, known)
 
 
 def test_launch_of_an_unknown_job_names_those_that_there_are(pipeline: Pipeline, ui: str) -> None:
-    done = ecom(pipeline, "launch", "dance")
+    done = pipeline.ecom("launch", "dance")
     assert done.returncode == 2
     assert "everyday" in done.stderr
 
@@ -137,7 +125,7 @@ def test_launch_exits_with_the_failure_of_its_run_and_people_are_told(
 ) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("ops: {ecommerce__restores__database_shop: {config: {snapshot: nothing}}}")
-    done = ecom(pipeline, "launch", "verify_restore", "--config", str(config))
+    done = pipeline.ecom("launch", "verify_restore", "--config", str(config))
     assert done.returncode == 1
     assert "find the snapshot nothing" in done.stderr
     assert "database-shop content" not in done.stderr  # a mistyped id turns no check red

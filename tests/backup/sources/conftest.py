@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.backup.servers import ObjectServer, Postgres
+from tests.backup.sources.trees import Keeper, fill
 from tests.backup.sources.world import World, make_world
 
 
@@ -17,3 +18,15 @@ def world(
 ) -> Iterator[World]:
     place: Path = tmp_path_factory.mktemp("world")
     return (yield make_world(postgres_server, s3_server, place))
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Keeper:
+    """Takes and proves folders, in a store of its own."""
+    return Keeper(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one entry of every kind."""
+    return fill(tmp_path / "media")

@@ -41,11 +41,6 @@ def documents(platform: LocalPlatform) -> dict[str, bytes]:
     return gather(platform, platform.shop, ensure_signing_key(platform.signing_key()))
 
 
-@pytest.fixture
-def keeper(tmp_path: Path) -> Keeper:
-    return Keeper(tmp_path)
-
-
 def test_it_is_restored_and_can_be_used(keeper: Keeper, documents: dict[str, bytes], tmp_path: Path) -> None:
     snapshot = keeper.take_source(configuration_source(documents))
     done = keeper.verify(snapshot, look=judge_restored)
