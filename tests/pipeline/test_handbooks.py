@@ -54,6 +54,7 @@ FOLLOWED = {
 LIFE = "tests/platforms/test_local_obstacles.py"
 INSIDE = "tests/cluster/test_operated_inside.py"
 STAGE = "tests/recovery/test_stage.py"
+MOVING = "tests/release/test_moving.py"
 BASIC = "tests/cluster/test_basic_to_enhanced.py"
 ELSEWHERE = {
     "ecom up": (LIFE, '"up"'),
@@ -70,6 +71,12 @@ ELSEWHERE = {
         "tests/cluster/test_recovered.py",
         '"recover", "--from"',
     ),
+    "ecom migrate": (MOVING, "migration.moving("),
+    "ecom --spec enhanced.yaml backup": (INSIDE, '"backup"'),
+    "ecom --spec enhanced.yaml verify latest": (INSIDE, "verify_restore"),
+    "ecom --spec enhanced.yaml migrate start": (MOVING, "test_the_shop_moves_and_no_request_is_lost"),
+    "ecom --spec enhanced.yaml migrate status": (MOVING, "migration.moving("),
+    "ecom --spec enhanced.yaml migrate finish": (MOVING, "test_the_end_takes_the_old_workloads"),
     "ecom release rollback": ("tests/pipeline/test_release.py", '"rollback"'),
     "ecom release resume": ("tests/release/test_killed_drivers.py", '"resume"'),
     "ecom release abort": ("tests/release/test_killed_drivers.py", '"abort"'),
