@@ -139,7 +139,8 @@ def test_the_verbs_use_the_clusters_instance_and_stores(inside: Inside) -> None:
 def test_a_colour_is_released_with_the_accounts_own_rights_and_helm_leaves_it_so(inside: Inside) -> None:
     platform, names = inside.platform, inside.platform.names
     token = platform.cluster.service_account_token(names.platform_namespace, "run")
-    service = inside.shop.service("backend").model_copy(update={"version": "2.0.0"})
+    plain = inside.shop.service("backend").model_copy(update={"version": "2.0.0"})
+    service = plain.model_copy(update={"environment": {**plain.environment, "DATABASE_POOL": "4"}})
     with closing(Door(names.context, token)) as run_account:
         patching.run_as(run_account, names, service, "green")
         rollout.wait_for_deployment(run_account, names.namespace, "backend-green", seconds=180, tried="release green")
@@ -152,6 +153,9 @@ def test_a_colour_is_released_with_the_accounts_own_rights_and_helm_leaves_it_so
             assert not platform.refresh()
             assert {each.version for each in platform.instances(service, "green")} == {"2.0.0"}
             assert platform.live_colour(service) == "green"
+            assert "DATABASE_POOL" in settings_of(run_account, inside)
+            patching.run_as(run_account, names, plain, "green")
+            assert "DATABASE_POOL" not in settings_of(run_account, inside)
         finally:
             run_account.patch("services", "backend", {"spec": {"selector": {COLOUR: "blue"}}}, names.namespace)
             patching.scale(run_account, names, service, "green", 0)
@@ -227,6 +231,11 @@ def test_prometheus_gets_data_for_every_rule_and_panel_and_sees_a_target_that_is
             eventually("its end is seen", lambda: "PlatformMetricsDown" in prometheus.firing() or None, 90)
         finally:
             platform.cluster.patch("deployments", "metrics", {"spec": {"replicas": 1}}, names.platform_namespace)
+
+
+def settings_of(door: Door, place: Inside) -> set[str]:
+    found = door.read("deployments", "backend-green", place.platform.names.namespace)
+    return {each["name"] for each in found["spec"]["template"]["spec"]["containers"][0]["env"]}
 
 
 def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself(inside: Inside) -> None:
