@@ -8,9 +8,25 @@ chart. Not here: anything about shops.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dagster import DagsterRun, DagsterRunStatus
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.job import get_job_name_from_run_id
+from kubernetes.client import V1Pod
+
+
+def ended_by_the_cluster(pods: Sequence[V1Pod]) -> str:
+    """Why the cluster itself ended pods (evicted by a node that is short or by a drain, preempted, lost with their
+    node), in its words; empty where it did not. Dagster tells of containers only.
+    """
+    told: list[str] = []
+    for pod in pods:
+        status = pod.status
+        words = [(status.reason, status.message)]
+        words += [(each.reason, each.message) for each in status.conditions or () if each.type == "DisruptionTarget"]
+        told += [f"{reason}: {message}" for reason, message in words if reason]
+    return f"The cluster ended its pod: {'; '.join(dict.fromkeys(told))}" if told else ""
 
 
 class ClusterRunLauncher(K8sRunLauncher):
@@ -27,9 +43,10 @@ class ClusterRunLauncher(K8sRunLauncher):
         namespace = self.get_container_context_for_run(run).namespace
         job: str = get_job_name_from_run_id(run.run_id)  # type: ignore[no-untyped-call]
         try:
-            gone = not self._api_client.get_pod_names_in_job(job, namespace=namespace)
+            pods = self._api_client.get_pods_in_job(job, namespace=namespace)  # type: ignore[no-untyped-call]
             said = super().get_run_worker_debug_info(run, include_container_logs=include_container_logs)
-            return f"Its pod is gone: it was deleted or evicted.\n{said}" if gone else said
+            first = ended_by_the_cluster(pods) if pods else "Its pod is gone: it was deleted or evicted."
+            return f"{first}\n{said}" if first else said
         finally:
             if run.status in (DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED):
                 self._api_client.delete_job(job_name=job, namespace=namespace)

@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 import yaml
 from dagster_k8s.job import get_user_defined_k8s_config
+from kubernetes.client import V1Pod, V1PodCondition, V1PodStatus
 
+from ecom_platform.cluster_launcher import ended_by_the_cluster
 from ecom_platform.definitions import build_defs
 from ecom_platform.errors import ConfigurationError
 from ecom_platform.platforms.kubernetes import inside, patching, values
@@ -123,6 +125,24 @@ def test_the_guide_says_which_jobs_are_pods_and_which_are_the_operators(shop: Sh
     pods = jobs(inside.inside_spec(whole, [RECIPIENT]))
     assert documented("pods of the cluster") == pods
     assert documented("the operator's side") == jobs(whole) - pods
+
+
+def pod_that_ended(**status: object) -> V1Pod:
+    conditions = [V1PodCondition(type="Ready", status="False", reason="PodFailed")]
+    return V1Pod(status=V1PodStatus(**{"conditions": conditions, **status}))
+
+
+def test_a_run_whose_pod_the_cluster_ended_is_told_with_its_words() -> None:
+    files = 'Usage of EmptyDir volume "tmp" exceeds the limit "64Mi".'
+    drained = V1PodCondition(
+        type="DisruptionTarget", status="True", reason="EvictionByEvictionAPI", message="Eviction API: evicting"
+    )
+    assert ended_by_the_cluster([pod_that_ended(phase="Failed")]) == ""
+    evicted = ended_by_the_cluster([pod_that_ended(reason="Evicted", message=files)])
+    assert evicted == f"The cluster ended its pod: Evicted: {files}"
+    assert "EvictionByEvictionAPI: Eviction API: evicting" in ended_by_the_cluster(
+        [pod_that_ended(conditions=[drained])]
+    )
 
 
 def deployment(shop: Shop) -> dict[str, Any]:
