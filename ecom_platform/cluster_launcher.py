@@ -43,7 +43,7 @@ class ClusterRunLauncher(K8sRunLauncher):
         namespace = self.get_container_context_for_run(run).namespace
         job: str = get_job_name_from_run_id(run.run_id)  # type: ignore[no-untyped-call]
         try:
-            pods = self._api_client.get_pods_in_job(job, namespace=namespace)  # type: ignore[no-untyped-call]
+            pods: list[V1Pod] = self._api_client.get_pods_in_job(job, namespace=namespace)
             said = super().get_run_worker_debug_info(run, include_container_logs=include_container_logs)
             first = ended_by_the_cluster(pods) if pods else "Its pod is gone: it was deleted or evicted."
             return f"{first}\n{said}" if first else said
