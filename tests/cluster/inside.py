@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
+from ecom_platform.clients.kubernetes_api import Cluster
 from ecom_platform.platforms.kubernetes import KubernetesPlatform, rollout
 from ecom_platform.platforms.kubernetes.names import LOAD_WORKER, LOAD_WORKER_PORT
 from ecom_platform.platforms.kubernetes.reach import Reach
@@ -31,6 +33,7 @@ WORKERS = 2
 RUNS = (
     "query ($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId status } } } }"
 )
+STEPS = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { stepStats { stepKey startTime endTime } } } }"
 STARTED = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { creationTime startTime endTime } } }"
 
 
@@ -149,3 +152,21 @@ def active_jobs(place: Inside, run_id: str) -> list[str]:
     where = place.platform.names.platform_namespace
     found = place.platform.cluster.list("jobs", where, labels=f"dagster/run-id={run_id}")
     return [each["metadata"]["name"] for each in found if each["status"].get("active")]
+
+
+def told_runs(said: str) -> set[str]:
+    """The runs that `ecom launch` said it follows."""
+    return set(re.findall(r"^run (\S+)  http", said, re.MULTILINE))
+
+
+def dumped(api: DagsterApi, run_id: str) -> tuple[float, float]:
+    """When the run's dump began and ended, in seconds."""
+    steps = ask(api, STEPS, run=run_id)["runOrError"]["stepStats"]
+    (step,) = [each for each in steps if "backups" in each["stepKey"]]
+    return float(step["startTime"]), float(step["endTime"])
+
+
+def settings_of(door: Cluster, place: Inside) -> set[str]:
+    """The variables of the backend's green Deployment."""
+    found = door.read("deployments", "backend-green", place.platform.names.namespace)
+    return {each["name"] for each in found["spec"]["template"]["spec"]["containers"][0]["env"]}

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -23,19 +24,23 @@ from ecom_platform.platforms.kubernetes.names import COLOUR
 from ecom_platform.release.state import read_state
 from ecom_platform.spec_file import read_spec
 from ecom_platform.verdicts import Outcome, worst
+from tests.cluster import ci_job
 from tests.cluster.inside import (
     STARTED,
     WORKERS,
     Inside,
     active_jobs,
     ask,
+    dumped,
     ended,
     killed_on_its_way,
     pods_of_run,
     reads,
     runs_of,
+    settings_of,
     spec_of,
     status_of,
+    told_runs,
     workers_of,
 )
 from tests.cluster.scraping import prometheus_in
@@ -233,11 +238,6 @@ def test_prometheus_gets_data_for_every_rule_and_panel_and_sees_a_target_that_is
             platform.cluster.patch("deployments", "metrics", {"spec": {"replicas": 1}}, names.platform_namespace)
 
 
-def settings_of(door: Door, place: Inside) -> set[str]:
-    found = door.read("deployments", "backend-green", place.platform.names.namespace)
-    return {each["name"] for each in found["spec"]["template"]["spec"]["containers"][0]["env"]}
-
-
 def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself(inside: Inside) -> None:
     api = inside.api
     first = api.launch("backup", config={}, tags={})
@@ -257,6 +257,31 @@ def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself
     assert ended(api, proof) == "SUCCESS"
     listed = json.loads(inside.ecom("snapshots", "--json").stdout)
     assert [each["status"] for each in listed] == ["proved", "proved"], listed
+
+
+def test_two_dumps_that_are_asked_for_at_once_are_taken_one_after_the_other(inside: Inside) -> None:
+    before = {each["id"] for each in json.loads(inside.ecom("snapshots", "--json").stdout)}
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: inside.ecom("launch", "backup"), range(2)))
+    assert [each.code for each in both] == [0, 0], [each.stderr[-2000:] for each in both]
+    runs = {run for each in both for run in told_runs(each.stderr)}
+    (_, first), (second, _) = sorted(dumped(inside.api, each) for each in runs)
+    print(f"the second dump began {second - first:.1f} s after the end of the first")
+    assert first <= second
+    after = {each["id"] for each in json.loads(inside.ecom("snapshots", "--json").stdout)}
+    assert len(after - before) == 2
+
+
+def test_the_platforms_image_is_the_image_of_a_pipelines_job(cluster: Cluster, inside: Inside) -> None:
+    """With the rights that the guide names and no others; the job's exit code is the run's result."""
+    spec, where = inside.spec.read_text(encoding="utf-8"), inside.platform.names.platform_namespace
+    commands = {"good": ["launch", "validate"], "unknown": ["launch", "no-such-job"]}
+    found = ci_job.launched(cluster, spec, where, commands, 400)
+    assert (found["good"][0], found["unknown"][0]) == (0, 2), found
+    assert "verify_restore" in found["unknown"][1]
+    (run_id,) = told_runs(found["good"][1])
+    assert status_of(inside.api, run_id) == "SUCCESS"
+    assert pods_of_run(inside, run_id) != []
 
 
 def test_down_takes_everything_away_and_leaves_the_backups(inside: Inside) -> None:
