@@ -24,6 +24,8 @@ SILENT_SECONDS = 10.0
 DEAD_SECONDS = 20
 """After so long without a sign of the other machine its connection counts as ended."""
 AT_WORK = "it works for somebody else"
+PATIENCE_SECONDS = 20.0
+"""How long the next one waits for a program to end that has said its last word."""
 
 
 class LineStream:
@@ -81,10 +83,11 @@ class LineStreams(LineGroup):
 
 
 class LineServer:
-    """Gives each connection in turn to a program of its own. Whoever comes while one runs is told so."""
+    """Gives each connection in turn to a program of its own. Who comes while one runs is told so after `patience`."""
 
-    def __init__(self, argv: Sequence[str], port: int) -> None:
+    def __init__(self, argv: Sequence[str], port: int, patience: float = PATIENCE_SECONDS) -> None:
         self._argv = list(argv)
+        self._patience = patience
         self._free = threading.Lock()
         try:
             # All interfaces: pods are called by their address. Who may is the network policies' matter.
@@ -114,7 +117,7 @@ class LineServer:
         with connection:
             if not _speaks(connection):
                 return
-            if not self._free.acquire(blocking=False):
+            if not self._free.acquire(timeout=self._patience):
                 with contextlib.suppress(OSError):
                     connection.sendall(f"{AT_WORK}\n".encode())
                 return
