@@ -162,6 +162,7 @@ def _trust(spec: Path, signers: frozenset[str]) -> None:
 def documents(escrow: Escrow, store: ObjectStore, chosen: RecoverySet, state: Path) -> Path:
     """The configuration's documents below the state folder, where no such folder may be yet; the path of the spec."""
     folder = state / f"{chosen.shop}-configuration"
+    state.mkdir(parents=True, exist_ok=True)
     done = restore_configuration(store, chosen, escrow.identities(), folder)
     if bad := [str(each) for each in done.verdicts if not each.passed]:
         raise ProofFailed(f"restore the configuration of {chosen.shop}", "; ".join(bad[:3]))

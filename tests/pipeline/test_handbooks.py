@@ -32,8 +32,6 @@ FOLLOWED = {
     "ecom drill abort": (0,),
     "ecom keys list": (0,),
     "ecom keys escrow /media/safe/keys-2026-11.txt": (0,),
-    "ecom launch deploy": (0,),
-    "ecom launch validate": (0,),
     "ecom backup": (0,),
     "ecom verify latest": (0,),
     "ecom verify latest --store OTHER": (0,),
@@ -54,6 +52,7 @@ FOLLOWED = {
 LIFE = "tests/platforms/test_local_obstacles.py"
 INSIDE = "tests/cluster/test_operated_inside.py"
 STAGE = "tests/recovery/test_stage.py"
+WITH_DAGSTER = "tests/pipeline/test_with_dagster.py"
 MOVING = "tests/release/test_moving.py"
 BASIC = "tests/cluster/test_basic_to_enhanced.py"
 ELSEWHERE = {
@@ -90,6 +89,8 @@ ELSEWHERE = {
     "ecom drill store-unreachable": ("tests/recovery/test_part_drills.py", "STORE_UNREACHABLE"),
     "ecom drill bad-release": ("tests/recovery/test_red_drills.py", "release_plan("),
     "ecom drill node-lost": ("tests/platforms/test_kubernetes_drills.py", "node_drill.run("),
+    "ecom launch deploy": (WITH_DAGSTER, '"launch"'),
+    "ecom launch validate": (WITH_DAGSTER, '"launch"'),
     "ecom launch JOB": ("tests/house/test_command_line.py", '"launch"'),
     "ecom drill --help": ("tests/report/test_document_commands.py", "verb_of"),
     "rm STATE/secrets/postgres-shop_app": ("tests/platforms/test_local_life.py", "password_that_was_removed"),
