@@ -1,6 +1,6 @@
 module ecom_platform/tools/helm3
 
-go 1.26
+go 1.26.0
 
 tool helm.sh/helm/v3/cmd/helm
 
