@@ -80,7 +80,7 @@ def spec_of(tag_of: Shop, seaweedfs: str) -> Shop:
     database = tag_of.databases[0]
     tasks = database.tasks.model_copy(update={"seed": ("python", "-m", "shop.seed", "--orders", "500")})
     database = database.model_copy(update={"tasks": tasks, "dump_bytes_per_second": DUMP_BYTES_PER_SECOND})
-    load = tag_of.load and tag_of.load.model_copy(update={"rate": 20.0, "minimum_requests": 60, "workers": WORKERS})
+    load = tag_of.load and tag_of.load.model_copy(update={"rate": 40.0, "minimum_requests": 60, "workers": WORKERS})
     released = Release.model_validate(
         {"load": "8s", "scenario": "get", "path": "/api/products?limit=5", "dwell": "10s", "probes": 20}
     )
