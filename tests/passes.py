@@ -13,6 +13,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 SHARED = {
+    # Its processes of Dagster make it as slow as all others of its folder together: a shop of its own costs less.
+    "dagster": ("tests/pipeline/test_with_dagster.py",),
     "pipeline": ("tests/pipeline/",),
     "release": ("tests/release/",),
     "recovery": ("tests/recovery/",),
@@ -23,6 +25,7 @@ SHARED = {
 
 FIRST = (
     "pipeline",
+    "dagster",
     "tests/platforms/test_local_life.py",
     "tests/platforms/test_local_dagster.py",
     "release",
