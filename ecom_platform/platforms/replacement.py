@@ -1,8 +1,8 @@
 """Another database in the place of one: as SQL on its server, the same on every platform.
 
-    NAME                     what services connect to
-    NAME_next                the replacement, while it is filled
-    NAME_kept_20261124T1200  what had the name before, closed to everybody, with all that is in it
+    NAME                             what services connect to
+    NAME_next                        the replacement, while it is filled
+    NAME_kept_20261124T120000123456  what had the name before, closed to everybody, with all that is in it
 
 A database is replaced by two renames in one transaction, so no service has to be told anything: it is sent away, and
 finds the new one under the old name. Not here: what fills it.
@@ -30,7 +30,8 @@ def next_name(database: str) -> str:
 
 
 def kept_name(database: str, at: datetime) -> str:
-    return f"{database}_kept_{at.astimezone(UTC):%Y%m%dT%H%M%S}"
+    """With microseconds: a small database is replaced twice within a second."""
+    return f"{database}_kept_{at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
 
 
 def fence(admin: DatabaseAccess, database: str, *, closed: bool) -> None:

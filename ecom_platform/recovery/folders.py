@@ -46,7 +46,7 @@ def recover_folder(platform: Platform, shop: Shop, name: str, *, progress: Calla
     done = restore_folder(store, chosen, name, Identities("\n".join(keys)), fresh, progress=progress)
     if bad := [str(each) for each in done.verdicts if not each.passed]:
         raise ProofFailed(f"restore the folder {name}", "; ".join(bad[:3]))
-    kept = place.with_name(f"{name}.kept-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    kept = place.with_name(f"{name}.kept-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
     place.rename(kept)
     fresh.rename(place)
     return FolderRecovery(name, manifest.id, store.name, files_in(platform.folder(name)), str(kept))

@@ -96,7 +96,7 @@ class Postgres:
             if anew:
                 raise
             parts.end([NAME])
-            self.data.rename(self.data.with_name(f"data.kept-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
+            self.data.rename(self.data.with_name(f"data.kept-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
             parts.bring_up([self.part()], _quiet)
             return True
         return anew
