@@ -11,19 +11,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
 from ecom_platform.clients.heartbeat import beat
 from ecom_platform.clients.notices import notify
 from ecom_platform.errors import EcomError
-from ecom_platform.exporter import Facts
 from ecom_platform.monitoring import incidents
 from ecom_platform.monitoring.incidents import Incident, Notice, State, Step
 from ecom_platform.monitoring.platform_alerts import platform_alerts
 from ecom_platform.secret_values import resolve
 from ecom_platform.spec import SecretReference, Shop
+
+if TYPE_CHECKING:
+    from ecom_platform.exporter import Facts  # with SQLAlchemy, which would be loaded with every code location
 
 LOOK_SECONDS = 30.0
 """Between two looks; the shortest time that an alert must last is a minute."""
