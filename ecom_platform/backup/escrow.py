@@ -55,10 +55,22 @@ def escrow_text(
 
 
 def escrowed_signers(text: str) -> frozenset[str]:
-    """Whose snapshots count, as the file's spec says; none for a plain key file."""
+    """Whose snapshots count, as the file's spec says; none for a plain key file.
+
+    Raises ConfigurationError if its spec was mended into something else: not to know whom to trust is no reason to
+    trust anybody.
+    """
     lines = [each.removeprefix(SPEC_MARK) for each in text.splitlines() if each.startswith(SPEC_MARK)]
-    spec = yaml.safe_load("\n".join(lines)) or {}
-    return frozenset(spec.get("encryption", {}).get("signers", ()))
+    if not lines:
+        return frozenset()
+    try:
+        return frozenset(yaml.safe_load("\n".join(lines))["encryption"].get("signers", ()))
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            "read the spec in the escrowed file",
+            f"its lines that begin with {SPEC_MARK!r} are no spec any more ({type(error).__name__})",
+            "Take an unaltered copy of the file.",
+        ) from error
 
 
 def _rescue(

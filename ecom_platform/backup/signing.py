@@ -116,7 +116,8 @@ def open_record(record: bytes, trusted: Collection[str] | None) -> Opened:
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise CorruptBackup(tried, "its signature cannot be read") from error
     if trusted is not None and key not in trusted:
-        raise CorruptBackup(tried, f"it was signed by {key}, which is not trusted here (`encryption.signers`)")
+        seen = f"it was signed by {key}, which is not trusted here"
+        raise CorruptBackup(tried, f"{seen}; if that is another platform of this shop, name it in `encryption.signers`")
     try:
         public.verify(signature, line)
     except InvalidSignature as error:

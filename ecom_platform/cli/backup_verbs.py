@@ -171,9 +171,9 @@ def _set_hold(context: Context, snapshot: str, *, held: bool, reason: str) -> No
     from ecom_platform.clients.objects import open_store
 
     key = ensure_signing_key(context.platform.signing_key())
+    trusted = trusted_signers(context.platform, context.shop)
     for name in context.shop.stores:
         store = open_store(context.platform.store(name))
-        trusted = trusted_signers(context.platform, context.shop)
         manifest = find(store, snapshot, shop=context.shop.shop, trusted=trusted)
         record_hold(store, manifest, held=held, by=getpass.getuser(), reason=reason, key=key)
         click.echo(f"{name}: {manifest.id} is {'held' if held else 'let go'}")

@@ -41,6 +41,9 @@ def test_the_spec_in_an_escrowed_file_is_a_spec(tmp_path: Path) -> None:
     assert found.encryption.recipients == (PUBLIC,)
     assert found.encryption.signers == tuple(escrowed_signers(text)) == ("ed25519:ours",)
     assert escrowed_signers(SOMEBODY) == frozenset()
+    for mended in (f"{SPEC_MARK}encryption: [", f"{SPEC_MARK}shop: keyed", f"{SPEC_MARK}encryption: nobody"):
+        with pytest.raises(ConfigurationError, match="no spec any more"):
+            escrowed_signers(mended)
     assert [each.name for each in found.databases] == [each.name for each in shop.databases]
     assert [each.name for each in found.folders] == [each.name for each in shop.folders]
     with pytest.raises(ConfigurationError, match="there is none on this platform"):
