@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PAGE = "evidence.html"
 POINTS = 60  # of each trend: two months of daily runs
+RUNS_AT_ONCE = 20  # that wait to judge one check; a schedule and a person are two
+AWAITED = "a run is still at it"
+ENDED = "the run ended before this was judged"
 SHOWN_PROOFS = 8  # side by side they still can be read
 PHASES = ("server", "schema", "data", "indexes", "compare", "read_path")
 
@@ -52,7 +55,7 @@ def gather(
     return EvidencePage(
         shop=shop.shop,
         generated_at=now,
-        evidence=[each for asset in earlier for each in _evidence_of(instance, asset)],
+        evidence=[each for asset in earlier for each in evidence_of(instance, asset)],
         series=[*_restore_trends(instance, shop), *series, *_drill_trends(instance, shop)],
         tables=[*tables, *_forecasts(instance, shop), *(release_facts.tables(platform) if shop.services else ())],
         bars=[*_restore_phases(instance, shop), *bars],
@@ -94,13 +97,17 @@ def _rebuild_seconds(instance: dg.DagsterInstance, shop: Shop) -> float | None:
     return max(timed)[1] if timed else None
 
 
-def _evidence_of(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> Iterator[Evidence]:
+def evidence_of(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> Iterator[Evidence]:
+    """What the checks of the asset found last. A run that is still at it says nothing yet: what was found before it
+    counts. One that ended and did not judge is inconclusive, whatever came before it.
+    """
     for check in asset.check_keys:
-        record = instance.get_latest_asset_check_evaluation_record(check)
+        record = _newest_of(instance, check)
         if record is None:
             continue
         at = datetime.fromtimestamp(record.create_timestamp, UTC)
-        for verdict in _verdicts(check.name, record):
+        awaited = _is_awaited(instance, record)
+        for verdict in [inconclusive(check.name, AWAITED)] if awaited else _verdicts(check.name, record):
             yield Evidence(
                 stage=cast("Stage", check.asset_key.path[1]),
                 subject=check.asset_key.path[-1],
@@ -113,15 +120,36 @@ def _evidence_of(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> It
             )
 
 
+def _newest_of(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> AssetCheckExecutionRecord | None:
+    """The newest record that is judged, or whose run is over; if there is none, the newest."""
+    newest = instance.get_latest_asset_check_evaluation_record(check)
+    if newest is None or not _is_awaited(instance, newest):
+        return newest
+    earlier = instance.event_log_storage.get_asset_check_execution_history(check, limit=RUNS_AT_ONCE)
+    return next((each for each in earlier if not _is_awaited(instance, each)), newest)
+
+
+def _is_awaited(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
+    run = None if _evaluation(record) else instance.get_run_by_id(record.run_id)
+    return run is not None and not run.is_finished
+
+
 def _verdicts(name: str, record: AssetCheckExecutionRecord) -> list[Verdict]:
-    """What the check found; one that was planned and never judged is inconclusive, whatever came before it."""
-    event = record.event.dagster_event if record.event else None
-    if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-        return [inconclusive(name, "the run ended before this was judged")]
-    stored = event.asset_check_evaluation_data.metadata.get(VERDICTS)
+    evaluation = _evaluation(record)
+    if evaluation is None:
+        return [inconclusive(name, ENDED)]
+    stored = evaluation.metadata.get(VERDICTS)
     if not isinstance(stored, dg.JsonMetadataValue) or not stored.value:
         return [inconclusive(name, "nothing was measured")]
     return [from_dict(each) for each in cast("list[dict[str, Any]]", stored.value)]
+
+
+def _evaluation(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation | None:
+    """What the check found; None of one that was only planned."""
+    event = record.event.dagster_event if record.event else None
+    if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return None
+    return event.asset_check_evaluation_data
 
 
 def _history(instance: dg.DagsterInstance, asset: dg.AssetKey) -> list[tuple[datetime, dict[str, float]]]:

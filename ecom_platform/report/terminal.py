@@ -43,9 +43,10 @@ def summary(page: EvidencePage) -> str:
     )
 
 
-def _rows(page: EvidencePage) -> Iterator[tuple[str, str, Verdict]]:
-    yield from named_verdicts(page)
-    yield from (("budgets", "", verdict) for verdict in budget_verdicts(page))
+def _rows(page: EvidencePage) -> list[tuple[str, str, Verdict]]:
+    """In reading order, and what did not pass last: the end is what a person or a log's tail shows."""
+    rows = [*named_verdicts(page), *(("budgets", "", verdict) for verdict in budget_verdicts(page))]
+    return sorted(rows, key=lambda row: not row[2].passed)
 
 
 def _table(page: EvidencePage, *, fancy: bool) -> Table:

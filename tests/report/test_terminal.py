@@ -33,6 +33,8 @@ def test_a_pipe_gets_one_line_per_claim_and_the_summary_last(mixed: EvidencePage
     assert (
         "failed        validations  frontend      a purchase passes the front door: order 20001 for 25.90 EUR" in found
     )
+    assert [line.split()[0] for line in found[-4:-1]] == ["failed", "failed", "inconclusive"], "not passed: last"
+    assert all(line.startswith("passed ") for line in found[:-4])
     assert len(found) == 15 + 1 + 2 + 1, "claims, the broken promise of the table, two budgets, the summary"
 
 
