@@ -11,8 +11,10 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from dagster._core.events import DagsterEvent
+    from dagster_shared.error import SerializableErrorInfo
 
 LOGGER = "lines"
+_STEPS_FAILED = "Steps failed"  # in the message of a run whose steps have told why
 _REASON = 1500  # characters: what the cluster says of a pod
 _DESCRIPTION = 160  # characters of a check's description; the report has all of it
 
@@ -59,7 +61,7 @@ def show_graphql(event: Mapping[str, Any]) -> None:
         check = event["evaluation"]
         name = "/".join(check["assetKey"]["path"])
         checked(name, check["checkName"], check["description"] or "", passed=check["success"])
-    elif kind == "RunFailureEvent" and "Steps failed" not in event["message"]:
+    elif kind == "RunFailureEvent" and _STEPS_FAILED not in event["message"]:
         failed("the run", event["message"][:_REASON])  # its process was lost, or never began
     elif kind == "LogMessageEvent" and event.get("level") in ("INFO", "WARNING", "ERROR", "CRITICAL"):
         said(event["message"])
@@ -93,13 +95,22 @@ def _show_event(event: DagsterEvent) -> None:
         succeeded(step)
     elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
         told = event.step_failure_data.user_failure_data
-        error = event.step_failure_data.error
-        failed(step, (told.description if told else None) or (error.message if error else "") or "")
+        failed(step, (told.description if told else None) or _innermost(event.step_failure_data.error))
     elif event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY:
         tried_again(step, event.message or "")
     elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         found = event.asset_check_evaluation_data
         checked(found.asset_key.to_user_string(), found.check_name, found.description or "", passed=found.passed)
+    elif event.event_type is dg.DagsterEventType.RUN_FAILURE and _STEPS_FAILED not in (event.message or ""):
+        failed("the run", _innermost(event.job_failure_data.error) or event.message or "")  # a resource did not begin
+
+
+def _innermost(error: SerializableErrorInfo | None) -> str:
+    """As _deepest, of the errors that Dagster keeps."""
+    message = ""
+    while error is not None:
+        message, error = error.message.strip() or message, error.cause
+    return message
 
 
 @dg.logger(config_schema=None, description="Progress lines on stderr, for a run that a person started and watches.")
