@@ -114,7 +114,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m tests $(ARGS)
 
 test-cluster: $(INSTALLED)
-	$(BIN)/python -m pytest -m cluster $(ARGS)
+	ECOM_TEST_WORKERS=$${ECOM_TEST_WORKERS-2} $(BIN)/python -m tests -m cluster --durations=30 $(ARGS)
 
 torture: $(INSTALLED)
 	KILL_ROUNDS=100 $(BIN)/python -m pytest tests/backup/test_dump_killed.py --timeout=3600 $(ARGS)

@@ -7,16 +7,17 @@ what failed in that pass and nothing else.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-WORKERS = 3
+WORKERS = os.environ.get("ECOM_TEST_WORKERS", "3")
 """Most tests wait for processes: on two cores a third worker has something to do while two wait."""
 CACHE = Path(".pytest_cache")
-PASSES = {"beside": ["-n", str(WORKERS), "--dist", "loadscope"], "alone": []}
+PASSES = {"beside": ["-n", WORKERS, "--dist", "loadscope"], "alone": []}
 NOTHING_RAN = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 

@@ -20,10 +20,16 @@ SHARED = {
     "recovery": ("tests/recovery/",),
     "contract": tuple(f"tests/platforms/test_{each}.py" for each in ("contract", "data", "replacement")),
     "shop": ("tests/shop/",),
+    # Both charts, installed once.
+    "charts": tuple(
+        f"tests/cluster/test_{each}.py" for each in ("accounts", "hardening", "platform", "shop", "store", "walls")
+    ),
 }
 """Files that share one whole shop, by the beginnings of their paths."""
 
 FIRST = (
+    "tests/cluster/test_operated_inside.py",
+    "charts",
     "pipeline",
     "dagster",
     "tests/platforms/test_local_life.py",

@@ -26,6 +26,9 @@ from tests.platforms.cluster import SMALL, shop_in_cluster
 
 FEWEST_VISITS = 50
 
+DRAINING = {"drainSeconds": 5}
+"""As the chart's own values have it: nobody is lost as long as every node hears in time that a pod goes."""
+
 
 @pytest.fixture
 def place(cluster: Cluster) -> Iterator[str]:
@@ -81,7 +84,7 @@ def both_forms(cluster: Cluster, place: str, outside: str) -> tuple[Shop, Shop]:
     """The same shop plainly and hardened: the chart's values are all that differs, and what may be validated."""
     shop = shop_in_cluster(f"basic-{secrets.token_hex(3)}")
     clients = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": outside}}}]
-    values = merged(SMALL, {"networkPolicies": {"clients": clients}})
+    values = merged(SMALL, {"networkPolicies": {"clients": clients}, "backend": DRAINING, "frontend": DRAINING})
     basic = yaml.safe_load((CHARTS / "shop" / "values-basic.yaml").read_text(encoding="utf-8"))
     for each in ("backend", "frontend"):
         basic[each]["colours"]["blue"]["tag"] = cluster.tag  # that file names a release's; ours are of this build
@@ -96,6 +99,7 @@ def both_forms(cluster: Cluster, place: str, outside: str) -> tuple[Shop, Shop]:
     return enhanced.model_copy(update={"kubernetes": plainly, "leave_out": ("validations", *stages)}), enhanced
 
 
+@pytest.mark.alone
 def test_a_basic_shop_becomes_the_enhanced_one_by_the_same_command_and_nobody_notices(
     cluster: Cluster, namespaces: dict[str, str], customer: Place, place: str, tmp_path: Path
 ) -> None:

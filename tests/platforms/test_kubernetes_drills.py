@@ -53,6 +53,7 @@ def live(shop: Shop) -> Iterator[KubernetesPlatform]:
         platform.cluster.close()
 
 
+@pytest.mark.alone
 def test_a_node_loses_its_power_and_no_order_is_lost(live: KubernetesPlatform, with_node: Shop) -> None:
     """The budget of one second is missed, and nothing else is: the same run shows both."""
     findings, record = node_drill.run(live, with_node, "whole", print)

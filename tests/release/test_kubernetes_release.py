@@ -27,7 +27,7 @@ from tests.platforms.cluster import ClusterPlace, in_cluster
 from tests.platforms.conftest import state_folder
 from tests.release.people import people
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(900)]
 
 
 @dataclass

@@ -30,7 +30,7 @@ from tests.platforms.cluster import SMALL, shop_in_cluster
 from tests.platforms.conftest import state_folder
 from tests.release.people import people
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]
 
 LIMITS = Thresholds(p95_ms=15_000, error_rate=0.2, utilisation=1.0, requests_per_second=10)
 QUICK = Release.model_validate(
