@@ -49,7 +49,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 # Scanners and linters, apart from the project's own environment; locked by hash too.
-tools: $(TOOLS) .tools/bin/actionlint .tools/bin/helm3
+tools: $(TOOLS) .tools/bin/actionlint .tools/bin/alertmanager .tools/bin/helm3
 
 $(TOOLS): .ci/tools/python.lock $(INSTALLED)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools

@@ -88,14 +88,15 @@ def running_prometheus(folder: Path, targets: Mapping[str, Sequence[str]], hold:
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process:
         try:
             found = Prometheus(f"http://127.0.0.1:{port}")
-            wait_until(lambda: _ready(found.url), seconds=60, what="Prometheus answers")
+            wait_until(lambda: ready(found.url), seconds=60, what="Prometheus answers")
             yield found
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _ready(url: str) -> bool:
+def ready(url: str) -> bool:
+    """Whether a Prometheus or an Alertmanager serves there."""
     try:
         return httpx.get(f"{url}/-/ready", timeout=5).status_code == 200
     except httpx.HTTPError:
