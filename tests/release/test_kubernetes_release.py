@@ -23,7 +23,7 @@ from ecom_platform.release.operations import Operator
 from ecom_platform.release.state import read_state
 from ecom_platform.release.versions import Wanted
 from ecom_platform.spec import Release, Shop, Store, Thresholds
-from tests.platforms.cluster import ClusterPlace, in_cluster
+from tests.platforms.cluster import ClusterPlace, in_cluster, missing
 from tests.platforms.conftest import state_folder
 from tests.release.people import people
 
@@ -39,12 +39,13 @@ class Place:
     platform: KubernetesPlatform
     said: list[str] = field(default_factory=list)
 
-    def operator(self) -> Operator:
-        return Operator(self.platform, self.shop, "a test", self.said.append)
+    def operator(self, p95_ms: float = 15_000) -> Operator:
+        limits = self.shop.thresholds.model_copy(update={"p95_ms": p95_ms})
+        return Operator(self.platform, self.shop.model_copy(update={"thresholds": limits}), "a test", self.said.append)
 
-    def wanted(self, version: str, settings: Mapping[str, str] | None = None) -> Wanted:
-        """The same images under another version, with more settings of the backend."""
-        images = {each.name: each.image for each in self.shop.services}
+    def wanted(self, version: str, settings: Mapping[str, str] | None = None, image: str = "") -> Wanted:
+        """Another version with more settings of the backend. image: of the backend; default the same as before."""
+        images = {each.name: each.image for each in self.shop.services} | ({"backend": image} if image else {})
         made = versions.wanted(self.shop, version, images)
         services = tuple(
             each.model_copy(update={"environment": {**each.environment, **(settings or {})}})
@@ -124,6 +125,52 @@ def test_a_version_that_cannot_start_goes_back_and_the_live_pods_are_untouched(p
     assert "DATABASE_POOL" in journal.release.reason
     place.assert_only_live(before)
     assert {each.name for each in place.platform.instances(backend, colour)} == pods
+
+
+BROKEN = [
+    pytest.param("errors", "validate backend", "500", id="answers 500"),
+    pytest.param("slow", "load", "p95", id="is slow"),
+    pytest.param("errors-live", "watch", "500", id="answers 500 only after the cut-over"),
+    pytest.param("slow-live", "watch", "p95", id="is slow only after the cut-over"),
+    pytest.param("liar", "deploy backend", "1.0.0", id="says that it is the old version"),
+]
+
+
+@pytest.mark.parametrize(("mode", "step", "says"), BROKEN)
+def test_a_version_goes_back_by_itself_that(place: Place, mode: str, step: str, says: str) -> None:
+    image = os.environ.get("ECOM_TEST_BROKEN", "")
+    if not image:
+        missing("ECOM_TEST_BROKEN names no image of tests/cluster/images/broken")
+    before = place.live()["backend"]
+    wanted = place.wanted("1.2.0", {"MODE": mode, "SLOW_MS": "4000"}, image)
+    with people(place.platform, place.shop, 170, "/api/products?limit=5&from=people"):
+        journal = place.operator(p95_ms=3000).start(wanted)
+    assert journal.release.phase is Phase.REVERTED
+    assert journal.release.reason.startswith(step)
+    assert says in journal.release.reason
+    place.assert_only_live(before)
+
+
+HALF = """
+import asyncio, asyncpg, pathlib, os
+async def half():
+    door = await asyncpg.connect(pathlib.Path(os.environ["DATABASE_URL_FILE"]).read_text().strip())
+    await door.execute("CREATE TABLE IF NOT EXISTS half_done (id int)")
+    await door.execute("ALTER TABLE no_such_table ADD COLUMN more int")
+asyncio.run(half())
+"""
+
+
+def test_a_version_whose_migration_fails_half_way_is_never_deployed(place: Place) -> None:
+    before = place.live()["backend"]
+    made = place.wanted("1.2.0")
+    tasks = made.definition.tasks["shop"].model_copy(update={"expand": ("python", "-c", HALF)})
+    definition = made.definition.model_copy(update={"tasks": {"shop": tasks}})
+    journal = place.operator().start(made.model_copy(update={"definition": definition}))
+    assert journal.release.phase is Phase.REVERTED
+    assert journal.release.reason.startswith("expand shop")
+    assert "no_such_table" in journal.release.reason
+    place.assert_only_live(before)
 
 
 def test_a_release_whose_driver_was_killed_in_the_cut_over_goes_on(place: Place, tmp_path: Path) -> None:
