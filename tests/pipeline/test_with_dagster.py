@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from ecom_platform.clients.web import session
 from ecom_platform.platforms.local import LocalPlatform
@@ -42,9 +41,15 @@ def runs_of(address: str, job: str) -> list[dict[str, str]]:
     return results
 
 
-@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.5))
 def wait_for_run(address: str, job: str, known: frozenset[str]) -> list[str]:
-    return [each["runId"] for each in runs_of(address, job) if each["runId"] not in known]
+    found: list[str] = []
+
+    def new() -> bool:
+        found[:] = [each["runId"] for each in runs_of(address, job) if each["runId"] not in known]
+        return bool(found)
+
+    wait_until(new, seconds=60, what=f"a new run of {job}", every=0.5)
+    return found
 
 
 def wait_for_notice(receiver: Receiver, text: str) -> str:
