@@ -20,6 +20,7 @@ SHARED = {
     "recovery": ("tests/recovery/",),
     "contract": tuple(f"tests/platforms/test_{each}.py" for each in ("contract", "data", "replacement")),
     "shop": ("tests/shop/",),
+    "inside": ("tests/cluster/test_operated_",),
     # Both charts, installed once.
     "charts": tuple(
         f"tests/cluster/test_{each}.py" for each in ("accounts", "hardening", "platform", "shop", "store", "walls")
@@ -28,7 +29,7 @@ SHARED = {
 """Files that share one whole shop, by the beginnings of their paths."""
 
 FIRST = (
-    "tests/cluster/test_operated_inside.py",
+    "inside",
     "charts",
     "pipeline",
     "dagster",

@@ -13,7 +13,7 @@ from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi, Followed
 from ecom_platform.errors import PreflightError, UnreachableError
 from ecom_platform.verdicts import Outcome
 
-WILL_RETRY, RETRY_RUN = "dagster/will_retry", "dagster/auto_retry_run_id"
+MAX_RETRIES, WILL_RETRY, RETRY_RUN = "dagster/max_retries", "dagster/will_retry", "dagster/auto_retry_run_id"
 
 PATIENCE_SECONDS = 120.0
 """A webserver that is busy, or that the cluster puts somewhere else, answers again within this time; the run goes on
@@ -63,6 +63,7 @@ def follow_run(api: DagsterApi, run: str, *, seconds: float) -> int:
     click.echo(f"run {run}  {api.address}/runs/{run}", err=True)
     cursor: str | None = None
     outcomes: list[str] = []
+    ended_at: float | None = None
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         followed = _followed(api, run, cursor, until=min(deadline, time.monotonic() + PATIENCE_SECONDS))
@@ -71,16 +72,28 @@ def follow_run(api: DagsterApi, run: str, *, seconds: float) -> int:
             outcomes += _outcome_of(event)
         cursor = followed.cursor
         if followed.status in TERMINAL and not followed.more:
-            click.echo(f"run {run}  {followed.status}", err=True)
-            if followed.tags.get(WILL_RETRY) != "true":
-                return exit_code(outcomes, succeeded=followed.status == "SUCCESS")
+            ended_at = ended_at or time.monotonic()
             if again := followed.tags.get(RETRY_RUN):
                 # Its pod was lost; the instance tries once more, and that run's result counts.
+                click.echo(f"run {run}  {followed.status}; tried again", err=True)
                 return follow_run(api, again, seconds=deadline - time.monotonic())
+            if not may_be_tried_again(followed, time.monotonic() - ended_at):
+                click.echo(f"run {run}  {followed.status}", err=True)
+                return exit_code(outcomes, succeeded=followed.status == "SUCCESS")
         if not followed.more:
             time.sleep(POLL_SECONDS)
     click.echo(f"run {run}  not over after {seconds:g} s; it goes on", err=True)
     return 3
+
+
+def may_be_tried_again(followed: Followed, since_end: float) -> bool:
+    """Whether a run that ended (since_end: that many seconds ago) is tried again by the instance, or may be for all
+    that is known: the instance says so a moment after it says that the run failed. Only runs in pods are.
+    """
+    told = followed.tags.get(WILL_RETRY)
+    if told is None and followed.status == "FAILURE" and followed.tags.get(MAX_RETRIES, "0") != "0":
+        return since_end < PATIENCE_SECONDS
+    return told == "true"
 
 
 def _followed(api: DagsterApi, run: str, cursor: str | None, *, until: float) -> Followed:

@@ -9,9 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
+from ecom_platform.clients.commands import Completed
+from ecom_platform.platforms.kubernetes import KubernetesPlatform
+from ecom_platform.platforms.kubernetes.inside import as_values
+from ecom_platform.spec_file import read_spec
 from tests.charts.matrix import OUTSIDE, PLATFORM, SHOP, platform_sets, shop_sets
+from tests.cluster.inside import Inside, killed_on_its_way, spec_of
 from tests.cluster.tools import SCRIPTS, Cluster, hardened_pod, open_cluster
+from tests.platforms.cluster import missing, shop_in_cluster
 
 ROLES = {"superuser": "postgres", "owner": "shop_owner", "app": "shop_app", "backup": "shop_backup"}
 LISTENING = ("python", "-c", (SCRIPTS / "listen.py").read_text(encoding="utf-8"))
@@ -159,3 +166,28 @@ def _seaweedfs(cluster: Cluster, namespace: str) -> tuple[str, ...]:
         "seaweedfs.persistence.size=1Gi",
         "seaweedfs.persistence.whenDeleted=Delete",
     )
+
+
+@pytest.fixture(scope="session")
+def inside(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    """Brought up by the command, which is killed once on its way and started again."""
+    del cluster  # tells what is missing
+    image = os.environ.get("ECOM_TEST_SEAWEEDFS", "")
+    if not image:
+        missing("ECOM_TEST_SEAWEEDFS names no image")
+    folder = tmp_path_factory.mktemp("inside")
+    shop = spec_of(shop_in_cluster(f"inside-{secrets.token_hex(3)}"), image)
+    spec = folder / "shop.yaml"
+    spec.write_text(yaml.safe_dump(as_values(shop), sort_keys=False), encoding="utf-8")
+    assert read_spec(spec) == shop
+    state = folder / shop.shop
+    platform = KubernetesPlatform(shop, state)
+    place = Inside(spec, state, shop, platform, Completed("", 0, "", ""))
+    try:
+        killed_on_its_way(place)
+        up = place.ecom("up")
+        assert up.code == 0, up.stderr[-4000:]
+        yield Inside(spec, state, shop, platform, up)
+    finally:
+        platform.reset()
+        platform.cluster.close()

@@ -1,4 +1,4 @@
-"""What a person sees of a run that this process executes: why it failed, whatever it was that failed."""
+"""What a person is told of a run: why it failed, whatever it was that failed, and when it is over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 
 from ecom_platform.cli.run_lines import LOGGER, lines_logger
+from ecom_platform.cli.runs import MAX_RETRIES, PATIENCE_SECONDS, WILL_RETRY, may_be_tried_again
+from ecom_platform.clients.dagster_api import Followed
 
 
 def lines_of(asset: dg.AssetsDefinition, **resources: dg.ResourceDefinition) -> None:
@@ -41,3 +43,21 @@ def test_a_failure_outside_of_every_step_is_told_as_the_run_s(capsys: pytest.Cap
 
     lines_of(snapshot, store=store)
     assert "  ✗ the run: RuntimeError: no credentials" in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "since_end", "expected"),
+    [
+        ("SUCCESS", {MAX_RETRIES: "1"}, 0.0, False),
+        ("FAILURE", {}, 0.0, False),
+        ("FAILURE", {MAX_RETRIES: "0"}, 0.0, False),
+        ("FAILURE", {MAX_RETRIES: "1"}, 0.5, True),
+        ("FAILURE", {MAX_RETRIES: "1"}, PATIENCE_SECONDS + 1, False),
+        ("FAILURE", {MAX_RETRIES: "1", WILL_RETRY: "false"}, 0.0, False),
+        ("FAILURE", {MAX_RETRIES: "1", WILL_RETRY: "true"}, PATIENCE_SECONDS + 1, True),
+    ],
+)
+def test_a_lost_pod_s_run_is_not_called_failed_before_the_instance_said_whether_it_tries_again(
+    status: str, tags: dict[str, str], since_end: float, *, expected: bool
+) -> None:
+    assert may_be_tried_again(Followed(status, tags, (), None, False), since_end) is expected

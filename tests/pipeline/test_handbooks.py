@@ -51,6 +51,7 @@ FOLLOWED = {
 
 LIFE = "tests/platforms/test_local_obstacles.py"
 INSIDE = "tests/cluster/test_operated_inside.py"
+BROUGHT_UP = "tests/cluster/conftest.py"
 STAGE = "tests/recovery/test_stage.py"
 WITH_DAGSTER = "tests/pipeline/test_with_dagster.py"
 MOVING = "tests/release/test_moving.py"
@@ -59,7 +60,7 @@ ELSEWHERE = {
     "ecom up": (LIFE, '"up"'),
     "ecom down": (BASIC, '"down"'),
     "ecom --spec FOLDER/SHOP-configuration/spec.yaml up": (BASIC, '"up"'),
-    "ecom --spec specs/ecommerce-kubernetes.yaml up": (INSIDE, 'ecom("up")'),
+    "ecom --spec specs/ecommerce-kubernetes.yaml up": (BROUGHT_UP, 'ecom("up")'),
     "ecom --spec specs/ecommerce-kubernetes.yaml backup": (INSIDE, '"backup"'),
     "ecom --spec specs/ecommerce-kubernetes.yaml verify latest": (INSIDE, "verify_restore"),
     "ecom --spec specs/ecommerce-kubernetes.yaml launch validate": (INSIDE, '"launch"'),
