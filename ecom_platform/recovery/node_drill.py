@@ -95,13 +95,13 @@ def _plan(site: ClusterSite, commands: NodeLoss, rehearsal: Rehearsal) -> Plan:
         elsewhere = [each for each in _database_pods(site) if _node_of(each) != node]
         rehearsal.progress(f"{node} is dead; fencing it")
         _taint(cluster, node, out=True)
-        _wait(lambda: _served_without(site, node), MOVED_SECONDS, "see the shop on other nodes", rehearsal)
+        _wait(lambda: _whole_without(site, node), MOVED_SECONDS, "see the whole shop on other nodes", rehearsal)
         nodes = {_node_of(each) for each in _database_pods(site) if rollout.ready(each)}
         verdicts: Verdicts = {
             "fenced": [equal("database pods on other nodes before the fence", 0, len(elsewhere))],
             "recovered": [
                 holds("the database runs on another node", nodes and node not in nodes, ", ".join(sorted(nodes))),
-                holds("every service runs on another node", _served_without(site, node), "seen"),
+                holds("every service runs whole on other nodes", _whole_without(site, node), "seen"),
             ],
         }
         return Back(began, time.monotonic(), verdicts, {"node": node})
@@ -155,11 +155,14 @@ def _node_of(pod: Object) -> str:
     return str(pod["spec"].get("nodeName") or "")
 
 
-def _served_without(site: ClusterSite, node: str) -> bool:
-    """The database and an instance of each live service are ready on other nodes."""
-    groups = [_database_pods(site)]
-    groups += [site.platform.pods(each, site.platform.live_colour(each) or "blue") for each in site.shop.services]
-    return all(any(rollout.ready(each) and _node_of(each) != node for each in pods) for pods in groups)
+def _whole_without(site: ClusterSite, node: str) -> bool:
+    """The database and every instance of the live services are ready on other nodes."""
+    wanted = [(_database_pods(site), 1)]
+    wanted += [
+        (site.platform.pods(each, site.platform.live_colour(each) or "blue"), each.replicas)
+        for each in site.shop.services
+    ]
+    return all(sum(rollout.ready(each) and _node_of(each) != node for each in pods) >= least for pods, least in wanted)
 
 
 def _ready(cluster: Cluster, node: str) -> bool:
