@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecom_platform.cli.runs import WILL_RETRY
 from ecom_platform.clients.commands import Completed, run
 from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
 from ecom_platform.clients.kubernetes_api import Cluster
@@ -34,6 +35,7 @@ RUNS = (
     "query ($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId status } } } }"
 )
 STEPS = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { stepStats { stepKey startTime endTime } } } }"
+LOCATIONS = "query { workspaceOrError { ... on Workspace { locationEntries { displayMetadata { key value } } } } }"
 STARTED = "query ($run: ID!) { runOrError(runId: $run) { ... on Run { creationTime startTime endTime } } }"
 
 
@@ -89,6 +91,7 @@ def spec_of(tag_of: Shop, seaweedfs: str) -> Shop:
             "kubernetes": where,
             "databases": (database,),
             "load": load,
+            "leave_out": (),
             "release": released.model_copy(update={"allowed_slow_down": None}),
             "thresholds": Thresholds(p95_ms=15_000, error_rate=0.2, utilisation=1.0, requests_per_second=10),
         }
@@ -126,6 +129,17 @@ def ended(api: DagsterApi, run_id: str, seconds: float = 300) -> str:
     return eventually(
         f"run {run_id} ends", lambda: next((s for s in [status_of(api, run_id)] if s in TERMINAL), None), seconds
     )
+
+
+def images_of(api: DagsterApi) -> list[str]:
+    """What the code locations tell the launcher."""
+    entries = ask(api, LOCATIONS)["workspaceOrError"]["locationEntries"]
+    return [each["value"] for entry in entries for each in entry["displayMetadata"] if each["key"] == "image"]
+
+
+def is_tried_again(api: DagsterApi, run_id: str) -> bool:
+    """What the instance says of a run that failed, as soon as it says it."""
+    return eventually("the word on a next try", lambda: api.follow(run_id, None).tags.get(WILL_RETRY), 60) == "true"
 
 
 def pods_of_run(place: Inside, run_id: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from ecom_platform.cli.runs import RETRY_RUN, WILL_RETRY
+from ecom_platform.cli.runs import RETRY_RUN
 from ecom_platform.clients.kubernetes_api import Cluster as Door
 from ecom_platform.platforms.kubernetes import patching, rollout
 from ecom_platform.platforms.kubernetes.names import COLOUR
@@ -20,6 +20,7 @@ from tests.cluster.inside import (
     ask,
     dumped,
     ended,
+    is_tried_again,
     pods_of_run,
     reads,
     runs_of,
@@ -130,8 +131,7 @@ def test_a_dump_whose_pod_is_deleted_is_taken_again_once_and_never_beside_itself
     told = [each["message"] for each in api.follow(first, None).events if each["__typename"] == "RunFailureEvent"]
     print(f"a deleted pod: {told}")
     assert any("pod is gone" in each or "interrupted" in each for each in told)
-    said = eventually("it is said whether it is tried again", lambda: api.follow(first, None).tags.get(WILL_RETRY), 60)
-    assert said == "true"
+    assert is_tried_again(api, first)
     again = eventually("the run is tried again", lambda: api.follow(first, None).tags.get(RETRY_RUN), 120)
     assert ended(api, again) == "SUCCESS"
     assert active_jobs(inside, first) == []

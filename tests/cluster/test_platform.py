@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from ecom_platform.cli.runs import RETRY_RUN, WILL_RETRY
+from ecom_platform.cli.runs import RETRY_RUN
 from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
 from ecom_platform.errors import ConfigurationError
 from tests.cluster.conftest import Release
 from tests.cluster.facts import broken, read
+from tests.cluster.inside import images_of, is_tried_again
 from tests.cluster.tools import SCRIPTS, Cluster, eventually
 
 HEALTH = "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"
@@ -213,10 +214,7 @@ def test_a_run_whose_pod_is_deleted_fails_and_is_tried_again(
 
 def tried_again(cluster: Cluster, platform: Release, launching: DagsterApi, run: str) -> None:
     """Once, with success; and nothing is left of the first."""
-    said = eventually(
-        "it is said whether it is tried again", lambda: launching.follow(run, None).tags.get(WILL_RETRY), 60
-    )
-    assert said == "true"
+    assert is_tried_again(launching, run)
     again = eventually("it is tried again", lambda: launching.follow(run, None).tags.get(RETRY_RUN), 90)
     assert result(launching, again) == "SUCCESS"
     assert running_jobs(cluster, platform, run) == []
@@ -261,10 +259,7 @@ def test_a_run_that_is_out_of_memory_says_so(cluster: Cluster, platform: Release
     assert result(launching, run) == "FAILURE"
     print(why(launching, run))
     assert "OOMKilled" in why(launching, run) or "137" in why(launching, run)
-    said = eventually(
-        "it is said whether it is tried again", lambda: launching.follow(run, None).tags.get(WILL_RETRY), 60
-    )
-    assert said == "false"
+    assert not is_tried_again(launching, run)
     assert running_jobs(cluster, platform, run) == []
 
 
@@ -279,7 +274,8 @@ def an_image_that_is_nowhere(cluster: Cluster, platform: Release, launching: Dag
 
         def loaded() -> bool | None:
             launching.reload("ecom_platform")
-            return True if "dump" in launching.jobs() else None
+            # The pod that goes still answers for a while, and says the image of before.
+            return True if image in images_of(launching) and "dump" in launching.jobs() else None
 
         eventually("the code location is loaded again", loaded, 90)
 

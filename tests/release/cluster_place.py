@@ -70,11 +70,11 @@ def released_in_cluster() -> Iterator[Place]:
         shop = found.shop.model_copy(
             update={
                 "thresholds": Thresholds(p95_ms=15_000, error_rate=0.2, utilisation=1.0, requests_per_second=10),
-                "load": found.shop.load.model_copy(update={"rate": 15.0, "minimum_requests": 60})
+                "load": found.shop.load.model_copy(update={"rate": 30.0, "minimum_requests": 60})
                 if found.shop.load
                 else None,
                 "release": Release.model_validate(
-                    {"load": "8s", "scenario": "get", "path": "/api/products?limit=5", "dwell": "10s", "probes": 15}
+                    {"load": "8s", "scenario": "get", "path": "/api/products?limit=5", "dwell": "10s", "probes": 30}
                 ).model_copy(update={"allowed_slow_down": None}),
                 "stores": {"near": Store(url="file:backups")},
             }

@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]
 
 LIMITS = Thresholds(p95_ms=15_000, error_rate=0.2, utilisation=1.0, requests_per_second=10)
 QUICK = Release.model_validate(
-    {"load": "8s", "scenario": "get", "path": "/api/products?limit=5", "dwell": "8s", "probes": 20}
+    {"load": "8s", "scenario": "get", "path": "/api/products?limit=5", "dwell": "8s", "probes": 30}
 ).model_copy(update={"allowed_slow_down": None})
 
 
@@ -76,7 +76,7 @@ def two() -> Iterator[Two]:
     enhanced = enhanced.model_copy(
         update={
             "thresholds": LIMITS,
-            "load": enhanced.load and enhanced.load.model_copy(update={"rate": 20.0, "minimum_requests": 60}),
+            "load": enhanced.load and enhanced.load.model_copy(update={"rate": 30.0, "minimum_requests": 60}),
             "release": QUICK,
             "stores": {"near": Store(url="file:backups")},
         }
