@@ -47,6 +47,8 @@ def pass_gate(
     plan = plan_of(platform, shop, load)
     progress(f"{plan.rate:g} requests/s for {plan.schedule.seconds:g} s at {plan.target}")
     workers = platform.load_workers()
+    if workers:
+        progress(f"by {len(workers)} load workers: {', '.join(workers)}")
     result = run_load(plan, progress=_tenths(progress), sampler=platform.load_sampler(), workers=workers)
     verdicts = judge(result, shop.thresholds, load)
     store, prefix = data_set_of(platform, shop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from ecom_platform.backup.archives import copy_archive
 from ecom_platform.backup.sources.configuration import configuration_source, gather
 from ecom_platform.backup.sources.folder import tree_source
-from ecom_platform.clients.kubernetes_api import Object
+from ecom_platform.clients.kubernetes_api import Cluster, Object
+from ecom_platform.errors import ConfigurationError
 from ecom_platform.platforms.kubernetes.pods import TemporaryPod, running
 from ecom_platform.spec import FolderReference
 from ecom_platform.validation import cluster as cluster_validation
@@ -20,6 +22,7 @@ from ecom_platform.verdicts import Outcome, Verdict, worst
 from tests.backup.snapshots import KEYS
 from tests.backup.sources.trees import Keeper
 from tests.platforms.cluster import ClusterPlace, in_cluster, unguarded_namespace
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -142,6 +145,16 @@ def test_one_path_too_many_and_one_too_few_are_red(place: ClusterPlace) -> None:
     assert "stranger does not reach backend:8080" not in claims
 
 
+def reads_secrets(place: ClusterPlace, account: str) -> bool:
+    token = place.cluster.service_account_token(place.namespace, account)
+    with closing(Cluster(place.cluster.context, token)) as itself:
+        try:
+            itself.list("secrets", place.namespace)
+        except ConfigurationError:
+            return False
+    return True
+
+
 def test_an_account_that_may_read_secrets_is_red_when_asked_and_when_tried(place: ClusterPlace) -> None:
     group = "rbac.authorization.k8s.io"
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}
@@ -156,6 +169,7 @@ def test_an_account_that_may_read_secrets_is_red_when_asked_and_when_tried(place
     place.cluster.create("roles", role, place.namespace)
     place.cluster.create("rolebindings", binding, place.namespace)
     try:
+        wait_until(lambda: reads_secrets(place, "backend"), seconds=30, what="the API server knows of the new right")
         claims = red(service_accounts.least_rights(place.cluster, service_accounts.of_shop(place.namespace)))
     finally:
         place.cluster.delete("rolebindings", "too-much", place.namespace)
