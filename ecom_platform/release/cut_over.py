@@ -17,6 +17,9 @@ SECONDS = 120.0
 BEFORE_REQUESTS, AFTER_REQUESTS = 20, 20
 """Requests that must have been answered before the first switch and after the last."""
 LEAST_RATE = 50.0
+SETTLING_SECONDS = 3.0
+"""Each node of a cluster hears of a switch by itself, with kube-proxy's own settings within a second or two, and the
+ledger goes through one of them: nothing is called switched before."""
 
 
 def cut_over(platform: Platform, shop: Shop, release: Release, *, fresh: bool) -> Seen:
@@ -34,8 +37,14 @@ def cut_over(platform: Platform, shop: Shop, release: Release, *, fresh: bool) -
         for name in waiting:
             platform.switch(shop.service(name), release.new)
         confirmed = time.monotonic()
+        settled = confirmed + (SETTLING_SECONDS if fresh else 0.0)
         # Not those that were under way: where answers take long, they alone would be as many.
-        _until(kept, lambda answers: sum(each.began > confirmed for each in answers) >= AFTER_REQUESTS)
+        _until(
+            kept,
+            lambda answers: (
+                time.monotonic() >= settled and sum(each.began > confirmed for each in answers) >= AFTER_REQUESTS
+            ),
+        )
         answers = kept.finish()
     verdicts = [
         ledger.nothing_lost(answers, minimum=BEFORE_REQUESTS + AFTER_REQUESTS),
