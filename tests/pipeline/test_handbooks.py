@@ -121,6 +121,7 @@ REASONS = {
     "python -m benchmarks drill_slowdown": "as above",
     "kubectl apply -f FILE": "Kubernetes' own, for objects that are no part of the shop",
     "kubectl get nodes": "only looks; kubectl's own",
+    "kubectl get pods": "only looks; kubectl's own",
     "kubectl label namespace": "Kubernetes' own; the platform sets the same label in tests/cluster/test_hardening.py",
     "helm upgrade shop k8s/charts/shop": "the tag is the reader's; tests/cluster installs and upgrades the chart",
     "ecom --spec specs/ecommerce-kubernetes.yaml doctor": "only looks; what it tries is tested in tests/platforms",
