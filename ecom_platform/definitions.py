@@ -29,7 +29,7 @@ from ecom_platform.settings import Settings, read_settings
 from ecom_platform.spec import Shop
 from ecom_platform.spec_file import read_spec
 from jobs import alert_ok, table
-from schedules import cron_table, missed, sensors
+from schedules import cron_table, lost_retries, missed, sensors
 
 STAGES = {
     "deployments": deployments.build,
@@ -99,11 +99,14 @@ def _shop_definitions(shop: Shop, settings: Settings, *, prefix: str) -> dg.Defi
         jobs += _jobs_of_an_operator(shop, prefix)
     by_row = {job.name.removeprefix(prefix): job for job in jobs}
     schedules = cron_table.build(shop, by_row, settings.environment)
+    watches = [*sensors.build(shop, by_row, prefix), *missed.build(shop, schedules, by_row)]
+    if policies.in_pods(shop):
+        watches.append(lost_retries.build({each.name for each in jobs}, prefix))
     return dg.Definitions(
         assets=[each for built in assets.values() for each in built],
         jobs=jobs,
         schedules=[schedule for _, schedule in schedules],
-        sensors=[*sensors.build(shop, by_row, prefix), *missed.build(shop, schedules, by_row)],
+        sensors=watches,
     )
 
 

@@ -25,6 +25,14 @@ restarting platform gets the time to come up."""
 CATCH_UP_INTERVAL_SECONDS = 60
 """How often it is looked for: a tenth of the grace, and a look costs two queries."""
 
+LOST_RETRY_GRACE = timedelta(seconds=30)
+"""How long after a run's end its promised retry counts as lost: Dagster's daemon looks each 5 s."""
+
+LOST_RETRY_WINDOW = timedelta(hours=6)
+"""Of older runs the next one has come by itself."""
+
+LOST_RETRY_INTERVAL_SECONDS = 30
+
 
 IDENTITY_TAGS = {
     "dagster-k8s/config": {

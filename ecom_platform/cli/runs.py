@@ -19,6 +19,10 @@ PATIENCE_SECONDS = 120.0
 """A webserver that is busy, or that the cluster puts somewhere else, answers again within this time; the run goes on
 meanwhile, so nobody is told that it failed."""
 
+RETRY_PATIENCE_SECONDS = 600.0
+"""A promised retry begins within seconds, and within a minute and a half where it was lost and asked for again; a
+daemon that restarts gets the time to come up."""
+
 POLL_SECONDS = 0.5  # quick enough to look live, and two requests a second cost the webserver nothing
 
 
@@ -93,7 +97,7 @@ def may_be_tried_again(followed: Followed, since_end: float) -> bool:
     told = followed.tags.get(WILL_RETRY)
     if told is None and followed.status == "FAILURE" and followed.tags.get(MAX_RETRIES, "0") != "0":
         return since_end < PATIENCE_SECONDS
-    return told == "true"
+    return told == "true" and since_end < RETRY_PATIENCE_SECONDS
 
 
 def _followed(api: DagsterApi, run: str, cursor: str | None, *, until: float) -> Followed:

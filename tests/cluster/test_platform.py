@@ -17,6 +17,7 @@ from tests.cluster.facts import broken, read
 from tests.cluster.inside import images_of, is_tried_again
 from tests.cluster.tools import SCRIPTS, Cluster, eventually
 
+pytestmark = pytest.mark.timeout(600)
 HEALTH = "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"
 METADATA = """query ($run: ID!) { runOrError(runId: $run) { ... on Run { assetMaterializations {
   metadataEntries { label ... on TextMetadataEntry { text } } } } } }"""
@@ -130,7 +131,7 @@ def launching(cluster: Cluster, platform: Release) -> Iterator[DagsterApi]:
             names = {job["name"] for node in entries["repositoriesOrError"].get("nodes", []) for job in node["jobs"]}
             return True if "dump" in names else None
 
-        eventually("the tests' code location is loaded", loaded, 60)
+        eventually("the tests' code location is loaded", loaded, 180)
         yield api
     back = ("rollback", platform.name, str(newest["revision"]), "-n", platform.namespace, "--wait", "--timeout", "5m")
     cluster.helm(*back)
@@ -215,7 +216,8 @@ def test_a_run_whose_pod_is_deleted_fails_and_is_tried_again(
 def tried_again(cluster: Cluster, platform: Release, launching: DagsterApi, run: str) -> None:
     """Once, with success; and nothing is left of the first."""
     assert is_tried_again(launching, run)
-    again = eventually("it is tried again", lambda: launching.follow(run, None).tags.get(RETRY_RUN), 90)
+    # A retry that the daemon passed by is asked for again within a minute.
+    again = eventually("it is tried again", lambda: launching.follow(run, None).tags.get(RETRY_RUN), 180)
     assert result(launching, again) == "SUCCESS"
     assert running_jobs(cluster, platform, run) == []
 

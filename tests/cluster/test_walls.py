@@ -14,6 +14,7 @@ from tests.charts.matrix import KINDS, OUTSIDE, PASSES, PORTS, S3
 from tests.cluster.conftest import LISTENING, Release
 from tests.cluster.tools import Cluster, eventually, hardened_pod
 
+pytestmark = pytest.mark.timeout(900)
 API, DNS = ("api", 443), ("dns", 53)
 MAY_RESOLVE = {
     "frontend-blue", "frontend-green", "backend-blue", "backend-green", "migration",
@@ -128,7 +129,7 @@ def until(
         return True if not found else None
 
     try:
-        eventually("the walls stand as written", nothing_wrong, 90)
+        eventually("the walls stand as written", nothing_wrong, 240)
     except AssertionError as error:
         raise AssertionError(f"{error}: {wrong(seen)}") from error
     return seen

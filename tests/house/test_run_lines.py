@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from ecom_platform.cli.run_lines import LOGGER, lines_logger
-from ecom_platform.cli.runs import MAX_RETRIES, PATIENCE_SECONDS, WILL_RETRY, may_be_tried_again
+from ecom_platform.cli.runs import MAX_RETRIES, PATIENCE_SECONDS, RETRY_PATIENCE_SECONDS, WILL_RETRY, may_be_tried_again
 from ecom_platform.clients.dagster_api import Followed
 
 
@@ -55,6 +55,7 @@ def test_a_failure_outside_of_every_step_is_told_as_the_run_s(capsys: pytest.Cap
         ("FAILURE", {MAX_RETRIES: "1"}, PATIENCE_SECONDS + 1, False),
         ("FAILURE", {MAX_RETRIES: "1", WILL_RETRY: "false"}, 0.0, False),
         ("FAILURE", {MAX_RETRIES: "1", WILL_RETRY: "true"}, PATIENCE_SECONDS + 1, True),
+        ("FAILURE", {MAX_RETRIES: "1", WILL_RETRY: "true"}, RETRY_PATIENCE_SECONDS + 1, False),
     ],
 )
 def test_a_lost_pod_s_run_is_not_called_failed_before_the_instance_said_whether_it_tries_again(

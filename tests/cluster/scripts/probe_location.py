@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 
+from schedules import lost_retries
+
 FACTS = Path(__file__).with_name("facts.sh")
 STARTED = time.monotonic()
 IDENTITY = Path("/run/secrets/ecom/identity")
@@ -96,5 +98,6 @@ defs = dg.Definitions(
     assets=[inside, fails, endures, hungry, overflows],
     asset_checks=[the_identity_is_there_only_for_restores],
     jobs=[dump, restore, failing, enduring, overflowing, starving],
+    sensors=[lost_retries.build({"enduring", "overflowing"}, "")],
     executor=dg.in_process_executor,
 )
