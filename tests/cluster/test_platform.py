@@ -11,7 +11,7 @@ import pytest
 
 from ecom_platform.cli.runs import RETRY_RUN
 from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
-from ecom_platform.errors import ConfigurationError
+from ecom_platform.errors import ConfigurationError, UnreachableError
 from tests.cluster.conftest import Release
 from tests.cluster.facts import broken, read
 from tests.cluster.inside import images_of, is_tried_again
@@ -275,15 +275,20 @@ def an_image_that_is_nowhere(cluster: Cluster, platform: Release, launching: Dag
         cluster.kubectl("rollout", "status", *target, "--timeout=180s", seconds=200)
 
         def loaded() -> bool | None:
-            launching.reload("ecom_platform")
-            # The pod that goes still answers for a while, and says the image of before.
-            return True if image in images_of(launching) and "dump" in launching.jobs() else None
+            try:
+                launching.reload("ecom_platform")
+                # The pod that goes still answers for a while, and says the image of before.
+                return True if image in images_of(launching) and "dump" in launching.jobs() else None
+            except UnreachableError:
+                return None  # a webserver that waits for the pod that went
 
-        eventually("the code location is loaded again", loaded, 90)
+        eventually("the code location is loaded again", loaded, 180)
 
-    use("ecom/platform:no-such-tag")
-    yield
-    use(cluster.image("platform"))
+    try:
+        use("ecom/platform:no-such-tag")
+        yield
+    finally:
+        use(cluster.image("platform"))
 
 
 @pytest.mark.usefixtures("an_image_that_is_nowhere")
