@@ -14,16 +14,18 @@ import psycopg
 import pytest
 
 from ecom_platform.backup import scratch
+from ecom_platform.backup.restore import INDEX_JOBS
 from ecom_platform.backup.scratch import (
     create_database,
     loopback,
+    machine_settings,
     scratch_database,
     scratch_server,
     space_for,
     sweep,
     sweep_databases,
 )
-from ecom_platform.clients import sql
+from ecom_platform.clients import memory, sql
 from ecom_platform.errors import PreflightError
 from tests.backup.restoring import open_folder
 from tests.backup.servers import Postgres, wait_until
@@ -84,6 +86,58 @@ def test_a_folder_with_a_long_path_gets_a_server_without_a_socket(folder: Path, 
     deep = folder / ("d" * (length - len(f"{folder.resolve()}//ecom_scratch_01234567")))
     with scratch_server(deep) as server, sql.connect(server.admin) as connection:
         assert sql.fetch(connection, "SELECT host(inet_server_addr())") == [("127.0.0.1",)]
+
+
+def test_a_server_takes_what_there_is_to_spare_and_no_more_than_helps() -> None:
+    gigabyte = 2**30
+    assert machine_settings(0, 2) == machine_settings(2 * gigabyte, 2)
+    least, middle, most = (machine_settings(each * gigabyte, 2) for each in (2, 8, 900))
+    assert (least["shared_buffers"], least["maintenance_work_mem"]) == ("128MB", "256MB")
+    assert (middle["shared_buffers"], middle["maintenance_work_mem"]) == ("512MB", "512MB")
+    assert (most["shared_buffers"], most["maintenance_work_mem"]) == ("2048MB", "1024MB")
+
+
+def test_an_index_gets_workers_only_of_cores_that_no_other_index_needs() -> None:
+    workers = [machine_settings(0, each)["max_parallel_maintenance_workers"] for each in (1, 2, INDEX_JOBS)]
+    assert workers == ["0", "0", "0"]
+    assert machine_settings(0, 3 * INDEX_JOBS)["max_parallel_maintenance_workers"] == "2"
+
+
+def test_a_server_is_started_with_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "usable_bytes", lambda: 6 * 2**30)
+    with scratch_server(folder) as server, sql.connect(server.admin) as connection:
+        assert sql.fetch(connection, "SELECT current_setting('shared_buffers')") == [("384MB",)]
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        ("0::/\n", {"memory.max": "2147483648"}, [2147483648]),  # a container
+        ("0::/\n", {"memory.max": "max"}, []),
+        (
+            "0::/a.slice/b\n",
+            {"a.slice/memory.max": "3000", "a.slice/b/memory.max": "4000", "memory.max": "max"},
+            [4000, 3000],
+        ),
+        (
+            "4:cpu,memory:/pods/x\n1:name=systemd:/\n",
+            {"memory/memory.limit_in_bytes": "9000", "memory/pods/x/memory.limit_in_bytes": "5000"},
+            [5000, 9000],
+        ),
+        ("4:memory:/pods/x\n", {"memory/memory.limit_in_bytes": "5000"}, [5000]),  # a container with version 1
+        ("", {}, []),
+    ],
+)
+def test_the_limits_of_all_control_groups_above_count(
+    tmp_path: Path, own: str, files: dict[str, str], expected: list[int]
+) -> None:
+    for name, content in files.items():
+        place = tmp_path / "groups" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{content}\n")
+    (tmp_path / "own").write_text(own)
+    assert memory.limits(tmp_path / "groups", tmp_path / "own") == expected
+    assert memory.limits(tmp_path / "nowhere", tmp_path / "nothing") == []
 
 
 def test_a_server_that_cannot_start_says_why_and_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
