@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from ecom_platform.clients.dagster_api import MAX_RETRIES
 from ecom_platform.monitoring.alerts import LATENESS
 from ecom_platform.platforms.run_secrets import RUN_SECRETS, SECRETS
 from ecom_platform.spec import Database, Shop
@@ -64,7 +65,7 @@ def job_tags(shop: Shop, *, repeatable: bool, restores: bool) -> dict[str, Any]:
     if not in_pods(shop):
         return {}
     opens = restores and (shop.encryption.managed or shop.encryption.identity is not None)
-    return {"dagster/max_retries": PODS_LOST if repeatable else "0", **(IDENTITY_TAGS if opens else {})}
+    return {MAX_RETRIES: PODS_LOST if repeatable else "0", **(IDENTITY_TAGS if opens else {})}
 
 
 def database_pool(shop: str, database: str) -> str:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ecom_platform import policies
+from ecom_platform.clients.dagster_api import RETRY_RUN, WILL_RETRY
 
-WILL_RETRY, RETRY_RUN = "dagster/will_retry", "dagster/auto_retry_run_id"
 ASKED_AGAIN = "ecom/retry_asked_again"
 
 

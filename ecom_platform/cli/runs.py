@@ -9,11 +9,9 @@ from typing import Any
 import click
 
 from ecom_platform.cli.context import Context
-from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi, Followed
+from ecom_platform.clients.dagster_api import MAX_RETRIES, RETRY_RUN, TERMINAL, WILL_RETRY, DagsterApi, Followed
 from ecom_platform.errors import PreflightError, UnreachableError
 from ecom_platform.verdicts import Outcome
-
-MAX_RETRIES, WILL_RETRY, RETRY_RUN = "dagster/max_retries", "dagster/will_retry", "dagster/auto_retry_run_id"
 
 PATIENCE_SECONDS = 120.0
 """A webserver that is busy, or that the cluster puts somewhere else, answers again within this time; the run goes on

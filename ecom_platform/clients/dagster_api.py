@@ -12,6 +12,9 @@ from typing import Any
 from ecom_platform.errors import CommandFailed, ConfigurationError, UnreachableError
 
 TERMINAL = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+MAX_RETRIES, WILL_RETRY, RETRY_RUN = "dagster/max_retries", "dagster/will_retry", "dagster/auto_retry_run_id"
+"""Dagster's tags of a run that may be tried again, is going to be, and was."""
+
 _PAGE = 200  # events a poll; a run of ours has fewer in a second
 
 _LOCATIONS = """

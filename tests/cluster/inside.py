@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecom_platform.cli.runs import WILL_RETRY
 from ecom_platform.clients.commands import Completed, run
-from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
+from ecom_platform.clients.dagster_api import TERMINAL, WILL_RETRY, DagsterApi
 from ecom_platform.clients.kubernetes_api import Cluster
 from ecom_platform.platforms.kubernetes import KubernetesPlatform, rollout
 from ecom_platform.platforms.kubernetes.names import LOAD_WORKER, LOAD_WORKER_PORT

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from ecom_platform.cli.runs import RETRY_RUN
+from ecom_platform.clients.dagster_api import RETRY_RUN
 from ecom_platform.clients.kubernetes_api import Cluster as Door
 from ecom_platform.platforms.kubernetes import patching, rollout
 from ecom_platform.platforms.kubernetes.names import COLOUR

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from ecom_platform.cli.runs import RETRY_RUN
-from ecom_platform.clients.dagster_api import TERMINAL, DagsterApi
+from ecom_platform.clients.dagster_api import RETRY_RUN, TERMINAL, DagsterApi
 from ecom_platform.errors import ConfigurationError, UnreachableError
 from tests.cluster.conftest import Release
 from tests.cluster.facts import broken, read

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from ecom_platform.cli.run_lines import LOGGER, lines_logger
-from ecom_platform.cli.runs import MAX_RETRIES, PATIENCE_SECONDS, RETRY_PATIENCE_SECONDS, WILL_RETRY, may_be_tried_again
-from ecom_platform.clients.dagster_api import Followed
+from ecom_platform.cli.runs import PATIENCE_SECONDS, RETRY_PATIENCE_SECONDS, may_be_tried_again
+from ecom_platform.clients.dagster_api import MAX_RETRIES, WILL_RETRY, Followed
 
 
 def lines_of(asset: dg.AssetsDefinition, **resources: dg.ResourceDefinition) -> None:

@@ -14,9 +14,9 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
+from ecom_platform.clients.dagster_api import MAX_RETRIES, RETRY_RUN
 from ecom_platform.policies import LOST_RETRY_GRACE, LOST_RETRY_WINDOW
 from schedules import lost_retries
-from schedules.lost_retries import RETRY_RUN
 from tests.cluster.scripts import probe_location
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")  # Dagster's
@@ -37,7 +37,7 @@ class Place:
         return self.instance.create_run_for_job(
             probe_location.defs.resolve_job_def(JOB),
             status=dg.DagsterRunStatus.STARTED,
-            tags={"dagster/max_retries": "1"},
+            tags={MAX_RETRIES: "1"},
             remote_job_origin=job.get_remote_origin(),
             job_code_origin=job.get_python_origin(),
         )
