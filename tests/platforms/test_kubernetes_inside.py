@@ -104,6 +104,9 @@ def test_only_jobs_that_restore_mount_the_identity_and_none_also_dumps(shop: Sho
     assert set(jobs).isdisjoint({"everyday", "restore", "restore_files", "backup_configuration", "backup_complete"})
     assert jobs["backup"].tags["dagster/max_retries"] == "1"
     assert jobs["release"].tags["dagster/max_retries"] == "0"
+    # Only where runs are pods is one lost, and tried again.
+    assert "lost_retries" in {each.name for each in defs.sensors or ()}
+    assert "lost_retries" not in {each.name for each in build_defs([shop], settings).sensors or ()}
 
 
 def documented(where: str) -> set[str]:
