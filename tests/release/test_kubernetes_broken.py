@@ -37,7 +37,7 @@ def test_a_version_goes_back_by_itself_that(place: Place, mode: str, step: str, 
         missing("ECOM_TEST_BROKEN names no image of tests/cluster/images/broken")
     before = place.live()["backend"]
     wanted = place.wanted("1.2.0", {"MODE": mode, "SLOW_MS": "4000"}, image)
-    with people(place.platform, place.shop, 170, "/api/products?limit=5&from=people"):
+    with people(place.platform, place.shop, 500, "/api/products?limit=5&from=people"):
         journal = place.operator(p95_ms=3000 if mode.startswith("slow") else 15_000).start(wanted)
     assert journal.release.phase is Phase.REVERTED
     assert journal.release.reason.startswith(step)

@@ -27,7 +27,7 @@ def place() -> Iterator[Place]:
 
 
 def test_a_release_loses_no_request_and_nobody_meets_the_old_colour_after_the_switch(place: Place) -> None:
-    with people(place.platform, place.shop, 170) as answers:
+    with people(place.platform, place.shop, 500) as answers:
         journal = place.operator().start(place.wanted("1.1.0"))
     assert journal.release.phase is Phase.PROMOTED, journal.release.reason
     place.assert_only_live("1.1.0")
