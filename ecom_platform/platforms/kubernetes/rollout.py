@@ -18,8 +18,8 @@ LOG_LINES = 15
 UNSCHEDULABLE_SECONDS = 3.0
 """A pod may be unschedulable for a moment while another one leaves; a place that is missing stays missing."""
 
-VOLUME_SECONDS = 60.0
-"""A new volume is made by a controller, and its pod has no place until then."""
+VOLUME_SECONDS = 180.0
+"""A new volume is made by a controller, and its pod has no place until then; a busy one takes minutes."""
 
 REFUSED_SECONDS = 5.0
 """A pod may be refused for a moment: by a limit that the same upgrade lifts, or a quota that one that leaves still
