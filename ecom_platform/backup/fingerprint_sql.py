@@ -1,15 +1,17 @@
 """The SQL text that fingerprints a table's content; pure text, nothing here talks to a server.
 
-A row's value is 64 bits: each column hashed with a seed made of its name, the hashes joined by XOR and
-mixed once more; a table's value is the sum over its rows. docs/decisions/fingerprints.md tells why.
+A row's value is 64 bits. Columns that hold no NULL are hashed one into the other: the hash of one is the seed of
+the next. All others are hashed with a seed made of their name, joined by XOR and mixed once more. A table's value
+is the sum over its rows. docs/decisions/fingerprints.md tells why.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 # Every setting on which the text of a value depends, and those that would slow or hide a scan.
 PINNED = {
@@ -65,6 +67,23 @@ _NATIVE = {
 }
 
 
+# The same with {a} for what was hashed before, which may stand there only once, or the text would double with each
+# column. Whatever is in neither table is hashed by its text.
+_INTO = {name: _NATIVE[name].replace("{s}", "{a}") for name in ("bool", "int2", "int4", "oid", "text", "varchar")}
+_INTO |= {name: _NATIVE[name].replace("{s}", "{a}") for name in ("uuid", "inet", "cidr", "macaddr", "macaddr8")}
+# Their binary form is exact, the infinite ones too; servers before 18 have no hash of bytes, so as hexadecimal text.
+_INTO |= {
+    name: f"hashtextextended(encode({name}_send({{c}}), 'hex') COLLATE \"C\", {{a}})"
+    for name in ("date", "time", "timestamp", "timestamptz")
+}
+
+_NEVER_INTO = ("float4", "float8")
+"""Their hash needs its seed twice; their text costs more than hashing them alone."""
+
+_WIDE = "int8"
+"""Joined to what was hashed before by XOR, as a part of the next column's seed: costs next to nothing."""
+
+
 _SIMPLE = re.compile(r"^[a-z_][a-z0-9_$]*$")
 
 
@@ -72,11 +91,13 @@ _SIMPLE = re.compile(r"^[a-z_][a-z0-9_$]*$")
 class Column:
     """base: the built-in type's name under all domains, '' for others. output: its output function,
     quoted and qualified, if the type has a cast to text of its own (which may say less); else ''.
+    required: it surely holds no NULL.
     """
 
     name: str
     base: str
     output: str = ""
+    required: bool = False
 
 
 def quoted(*names: str) -> str:
@@ -94,14 +115,53 @@ def literal(text: str) -> str:
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def table_query(schema: str, table: str, columns: Sequence[Column], clause: str = "") -> str:
+def chain(columns: Iterable[Column]) -> tuple[str, ...]:
+    """The columns that can be hashed one into the other, in the best order: a wide one before each other one."""
+    able = [each for each in columns if each.required and each.base not in _NEVER_INTO]
+    wide = [each.name for each in able if each.base == _WIDE]
+    others = [each.name for each in able if each.base != _WIDE]
+    return tuple(name for pair in zip_longest(wide, others) for name in pair if name is not None)
+
+
+def table_query(
+    schema: str, table: str, columns: Sequence[Column], *, chained: Sequence[str] = (), clause: str = ""
+) -> str:
     """One row: the number of rows and the sum of their values, of this table without its children.
 
-    clause: what follows FROM, as `WHERE ...`; the sums of parts of a table add up to its own.
+    chained: the names of columns that are hashed one into the other, in this order; a row with a NULL in one of
+    them has no value. clause: what follows FROM, as `WHERE ...`; the sums of parts of a table add up to its own.
     """
-    row = " # ".join(_column(each) for each in columns) or "0::int8"
-    value = f"coalesce(sum(hashint4extended(1, {row})), 0)"
-    return f"SELECT count(*), {value} FROM ONLY {quoted(schema, table)} AS t {clause}"  # noqa: S608  # names are quoted
+    row = _row(columns, chained)
+    names = quoted(schema, table)
+    return f"SELECT count(*), coalesce(sum({row}), 0) FROM ONLY {names} AS t {clause}"  # noqa: S608  # names are quoted
+
+
+def _row(columns: Sequence[Column], chained: Sequence[str]) -> str:
+    by_name = {each.name: each for each in columns}
+    inside = [by_name[name] for name in chained if name in by_name]
+    parts = [_alone(each) for each in columns if each.name not in chained]
+    if inside:
+        value, mixed = _chain(inside)
+        if mixed and not parts:
+            return value
+        parts.insert(0, value)
+    return f"hashint4extended(1, {' # '.join(parts) or '0::int8'})"
+
+
+def _chain(columns: Sequence[Column]) -> tuple[str, bool]:
+    """The expression, and whether its last step was a hash. Two wide columns never meet without a hash between
+    them: exchanged they would be the same.
+    """
+    names = "\0".join(each.name for each in columns)
+    value, mixed = _seed(hashlib.sha256(names.encode()).digest(), 0), True
+    for each in columns:
+        if each.base == _WIDE:
+            value = f"({value if mixed else f'hashint4extended(1, {value})'} # {_name(each)})"
+            mixed = False
+        else:
+            as_text = f'hashtextextended({_text(each)} COLLATE "C", {value})'
+            value, mixed = _INTO.get(each.base, "{text}").format(c=_name(each), a=value, text=as_text), True
+    return value, mixed
 
 
 def pages_clause(first: int, end: int | None) -> str:
@@ -109,15 +169,26 @@ def pages_clause(first: int, end: int | None) -> str:
     return f"WHERE t.ctid >= '({first},0)'::tid" + ("" if end is None else f" AND t.ctid < '({end},0)'::tid")
 
 
-def _column(column: Column) -> str:
+def _alone(column: Column) -> str:
     digest = hashlib.sha256(column.name.encode()).digest()
-    seed, null, minus_zero = (f"'{_integer(digest[at : at + 8])}'::int8" for at in (0, 8, 16))
-    name = f"t.{quoted(column.name)}"
-    text = f"textin({column.output}({name}))" if column.output else f"{name}::text"
+    seed, null, minus_zero = (_seed(digest, at) for at in (0, 8, 16))
+    as_text = f'hashtextextended({_text(column)} COLLATE "C", {seed})'
     numbers = {"s": seed, "n": minus_zero, "k": f"'{_integer(digest[24:28])}'::int4"}
-    as_text = f'hashtextextended({text} COLLATE "C", {seed})'
-    value = _NATIVE.get(column.base, "{text}").format(c=name, text=as_text, **numbers)
+    value = _NATIVE.get(column.base, "{text}").format(c=_name(column), text=as_text, **numbers)
     return f"coalesce({value}, {null})"
+
+
+def _name(column: Column) -> str:
+    return f"t.{quoted(column.name)}"
+
+
+def _text(column: Column) -> str:
+    """What its type's output function says, as in a dump."""
+    return f"textin({column.output}({_name(column)}))" if column.output else f"{_name(column)}::text"
+
+
+def _seed(digest: bytes, at: int) -> str:
+    return f"'{_integer(digest[at : at + 8])}'::int8"
 
 
 def _integer(some: bytes) -> int:

@@ -5,10 +5,11 @@ Only reads the catalogue; the SQL that reads the rows is in fingerprint_sql.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecom_platform.backup.fingerprint_sql import Column, label, quoted
+from ecom_platform.backup.fingerprint_sql import Column, chain, label, quoted
 from ecom_platform.clients.sql import fetch
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Table:
     """A table with rows of its own. group: the name under which its content is counted.
 
-    clause: for a table of an extension, which of its rows a dump holds (`WHERE ...`, as the extension wrote it).
+    chained: names of columns that are hashed one into the other. clause: for a table of an extension, which of its
+    rows a dump holds (`WHERE ...`, as the extension wrote it).
     """
 
     oid: int
@@ -28,6 +30,7 @@ class Table:
     group: str
     pages: int
     columns: tuple[Column, ...]
+    chained: tuple[str, ...]
     clause: str
 
 
@@ -68,7 +71,11 @@ SELECT a.attrelid, a.attname,
        CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END,
        CASE WHEN EXISTS (SELECT FROM pg_cast k WHERE k.castsource = t.oid AND k.casttarget = 'text'::regtype)
             THEN pn.nspname::text ELSE '' END,
-       p.proname
+       p.proname,
+       -- From 18 on a column can be marked before all its rows were looked at.
+       a.attnotnull AND NOT EXISTS (
+           SELECT FROM pg_constraint v WHERE v.conrelid = a.attrelid AND v.contype = 'n' AND NOT v.convalidated
+               AND v.conkey = ARRAY[a.attnum])
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
 JOIN based b ON b.typ = a.atttypid
@@ -80,16 +87,21 @@ ORDER BY a.attrelid, a.attname
 """
 
 
-def tables(connection: Connection) -> tuple[Table, ...]:
-    """Every table whose rows a dump holds, the largest first. Foreign tables are not read."""
+def tables(connection: Connection, chains: Mapping[str, Sequence[str]] | None = None) -> tuple[Table, ...]:
+    """Every table whose rows a dump holds, the largest first. Foreign tables are not read.
+
+    chains: by group, the columns that were hashed one into the other where this is compared with. A restored
+    table that lost a NOT NULL must not look as if its content had changed.
+    """
     columns: dict[int, list[Column]] = {}
-    for relation, name, base, schema, function in fetch(connection, _COLUMNS):
-        column = Column(name, base, quoted(schema, function) if schema else "")
+    for relation, name, base, schema, function, required in fetch(connection, _COLUMNS):
+        column = Column(name, base, quoted(schema, function) if schema else "", required)
         columns.setdefault(relation, []).append(column)
-    found = [
-        Table(
-            oid, schema, name, label(root_schema or schema, root or name), pages, tuple(columns.get(oid, ())), condition
-        )
-        for oid, schema, name, root_schema, root, pages, condition in fetch(connection, _TABLES)
-    ]
+    found = []
+    for oid, schema, name, root_schema, root, pages, condition in fetch(connection, _TABLES):
+        group, own = label(root_schema or schema, root or name), tuple(columns.get(oid, ()))
+        # Tables that are counted as one may differ in their NOT NULLs, and rows move between them.
+        possible = () if root else chain(own)
+        chained = possible if chains is None else tuple(chains.get(group, ()))
+        found.append(Table(oid, schema, name, group, pages, own, chained, condition))
     return tuple(sorted(found, key=lambda each: (-each.pages, each.schema, each.name)))

@@ -23,19 +23,22 @@ from ecom_platform.errors import PermanentError
 if TYPE_CHECKING:
     from ecom_platform.clients.sql import Connection
 
-ALGORITHM = 1
-"""Changes with anything that gives the same database another value."""
+ALGORITHM = 2
+"""Changes with anything that gives the same database another value. 1 is 2 with no columns chained."""
 
 _BATCH = 200  # sequences read by one query
 
 
 class TableContent(BaseModel):
-    """rows, and the 64-bit value of their content as 16 hex digits."""
+    """rows, and the 64-bit value of their content as 16 hex digits. chained: the columns that were hashed one into
+    the other; who compares must do the same.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int
     content: str
+    chained: tuple[str, ...] = ()
 
 
 class SequenceState(BaseModel):
@@ -78,9 +81,15 @@ class Fingerprint(BaseModel):
     def rows(self) -> int:
         return sum(each.rows for each in self.tables.values())
 
+    @property
+    def chains(self) -> dict[str, tuple[str, ...]]:
+        return {name: each.chained for name, each in self.tables.items()}
 
-def fingerprint(connection: Connection, bytes_per_second: float | None = None) -> Fingerprint:
-    """The fingerprint of the connection's database.
+
+def fingerprint(
+    connection: Connection, bytes_per_second: float | None = None, like: Fingerprint | None = None
+) -> Fingerprint:
+    """The fingerprint of the connection's database. like: the one that it will be compared with.
 
     In a transaction (REPEATABLE READ, by a dump's exported snapshot) all of it is of that snapshot,
     except for sequences, which belong to none: see `settle_sequences`. With autocommit each table is
@@ -88,7 +97,8 @@ def fingerprint(connection: Connection, bytes_per_second: float | None = None) -
     Raises ConfigurationError if the role may not see every row, PermanentError for anything else.
     """
     with pinned(connection):
-        return with_contents(connection, contents(connection, tables(connection), bytes_per_second))
+        chosen = tables(connection, like.chains if like else None)
+        return with_contents(connection, contents(connection, chosen, bytes_per_second))
 
 
 def with_contents(connection: Connection, known: Mapping[str, TableContent]) -> Fingerprint:
@@ -151,7 +161,7 @@ def contents(
     for table in chosen:
         clauses = [(table.clause, 0)] if bytes_per_second is None else list(_pieces(connection, table))
         for clause, size in clauses:
-            sums.add(table.group, *table_content(connection, table, clause))
+            sums.add(table, *table_content(connection, table, clause))
             passed(size)
     return sums.contents()
 
@@ -183,22 +193,23 @@ class ContentSums:
     """Adds up tables that are counted under one name."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, tuple[int, int]] = {}
+        self._sums: dict[str, tuple[int, int, tuple[str, ...]]] = {}
 
-    def add(self, group: str, rows: int, value: int) -> None:
-        before = self._sums.get(group, (0, 0))
-        self._sums[group] = (before[0] + rows, before[1] + value)
+    def add(self, table: Table, rows: int, value: int) -> None:
+        rows_before, value_before, _ = self._sums.get(table.group, (0, 0, ()))
+        self._sums[table.group] = (rows_before + rows, value_before + value, table.chained)
 
     def contents(self) -> dict[str, TableContent]:
         return {
-            name: TableContent(rows=rows, content=_hex(value)) for name, (rows, value) in sorted(self._sums.items())
+            name: TableContent(rows=rows, content=_hex(value), chained=chained)
+            for name, (rows, value, chained) in sorted(self._sums.items())
         }
 
 
 def table_content(connection: Connection, table: Table, clause: str | None = None) -> tuple[int, int]:
     """Rows and value. clause: which rows, instead of the table's own."""
     clause = table.clause if clause is None else clause
-    query = fingerprint_sql.table_query(table.schema, table.name, table.columns, clause)
+    query = fingerprint_sql.table_query(table.schema, table.name, table.columns, chained=table.chained, clause=clause)
     with translated(f"fingerprint {label(table.schema, table.name)}"):
         rows, value = fetch(connection, query)[0]
     return int(rows), int(value)
@@ -271,8 +282,9 @@ def large_objects(connection: Connection) -> TableContent:
 
 def read(value: Mapping[str, Any]) -> Fingerprint:
     """A fingerprint from a manifest. Raises PermanentError if this version cannot compare it."""
-    if value.get("algorithm") != ALGORITHM:
+    if value.get("algorithm") not in (1, ALGORITHM):
         raise PermanentError(
-            "read a fingerprint", f"it was made by algorithm {value.get('algorithm')}, this program knows {ALGORITHM}"
+            "read a fingerprint",
+            f"it was made by algorithm {value.get('algorithm')}, this program knows those up to {ALGORITHM}",
         )
-    return Fingerprint.model_validate(value)
+    return Fingerprint.model_validate({**value, "algorithm": ALGORITHM})

@@ -77,14 +77,14 @@ class ContentReader(Thread):
             self._error = error
 
     def _read_all(self, connection: Connection) -> None:
-        pending = sorted(tables(connection), key=self._rows, reverse=True)
+        pending = sorted(tables(connection, self._expected.chains), key=self._rows, reverse=True)
         while pending and not self._stopped.is_set():
             table = self._next(connection, pending)
             if table is None:
                 self._finished.wait(POLL_SECONDS)
                 continue
             began = time.monotonic()
-            self._sums.add(table.group, *table_content(connection, table))
+            self._sums.add(table, *table_content(connection, table))
             self.seconds += time.monotonic() - began
             pending.remove(table)
 

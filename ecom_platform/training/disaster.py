@@ -65,13 +65,14 @@ def look(shop: Shop, folder: Path, facts: Mapping[str, Any]) -> list[Verdict]:
     database = database_of(site)
     if down := server_is_down(site):
         return [inconclusive("the copy's server answers", f"{down}; `ecom train disaster-recovery end` begins anew")]
+    expected = fingerprints.read(facts["fingerprint"])
     try:
         with connect(site.platform.database(database, "backup")) as connection:
-            seen = fingerprints.fingerprint(connection)
+            seen = fingerprints.fingerprint(connection, like=expected)
     except EcomError as error:
         return [failed("the database can be read", error.seen)]
     findings = validate_database(site.platform, database).verdicts
     return [
-        *compare(fingerprints.read(facts["fingerprint"]), seen),
+        *compare(expected, seen),
         *(each for rows in findings.values() for each in rows),
     ]

@@ -154,13 +154,21 @@ def database_ready(cluster: Cluster, names: Names, namespace: str) -> bool:
     return any(ready(each) for each in pods)
 
 
-def fingerprint(cluster: Cluster, namespace: str, database: str, user: str, password: str) -> dict[str, object]:
-    """Of the database behind the Service `database` of a namespace, in one snapshot."""
+def fingerprint(
+    cluster: Cluster,
+    namespace: str,
+    database: str,
+    user: str,
+    password: str,
+    *,
+    like: fingerprints.Fingerprint | None = None,
+) -> dict[str, object]:
+    """Of the database behind the Service `database` of a namespace, in one snapshot. like: to compare it with."""
     host, _, port = Reach(cluster, namespace).service(DATABASE, DATABASE_PORT, DATABASE_PORT).rpartition(":")
     access = DatabaseAccess(sql.url(user=user, host=host, port=port, dbname=database), password)
     with sql.connect(access, settings={"statement_timeout": "0"}) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return fingerprints.fingerprint(connection).model_dump(mode="json")
+        return fingerprints.fingerprint(connection, like=like).model_dump(mode="json")
 
 
 def moment(

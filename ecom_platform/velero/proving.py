@@ -269,8 +269,9 @@ def _wait_for_pods(place: Place, into: str, claims: tuple[str, ...]) -> None:
 
 def _database(place: Place, into: str, name: str, seen: Evidence) -> list[Verdict]:
     password = passwords.read_password(place.cluster, replace(place.names, namespace=into), "backup")
-    came = fingerprints.read(looking.fingerprint(place.cluster, into, name, passwords.user("backup"), password))
     known_prints = [each.databases[name] for each in (seen.before, seen.after) if name in each.databases]
     prints = [fingerprints.read(each) for each in known_prints]
+    user, like = passwords.user("backup"), next(iter(prints), None)
+    came = fingerprints.read(looking.fingerprint(place.cluster, into, name, user, password, like=like))
     unchanged = len({each.model_copy(update={"bytes": 0}).model_dump_json() for each in prints}) == 1
     return judge.databases(name, unchanged, [compare.compare(each, came) for each in prints])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
+from ecom_platform.clients import sql
 from ecom_platform.clients.objects import open_store
 from ecom_platform.platforms.protocol import StoreAccess
 from tests.backup.disks import mounted
 from tests.backup.servers import ObjectServer, Postgres, object_server, postgres
 from tests.backup.snapshots import Taker, signing_key
+
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +57,20 @@ def local(tmp_path: Path) -> Taker:
 def folder(local: Taker) -> Path:
     """Where those lie, for who damages them."""
     return Path(local.stores[0].where.removeprefix("file://"))
+
+
+@pytest.fixture(scope="session")
+def types_database(postgres_server: Postgres) -> Iterator[Connection]:
+    access = postgres_server.create(
+        "types",
+        "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b text);",
+    )
+    with sql.connect(access) as connection:
+        yield connection
+
+
+@pytest.fixture
+def scratch(types_database: Connection) -> Iterator[Connection]:
+    """A transaction that is rolled back, in a database with types of its own."""
+    with types_database.transaction(force_rollback=True):
+        yield types_database

@@ -138,6 +138,13 @@ def test_thousands_of_differences_are_told_in_few_words() -> None:
     assert tables[-1].seen == f"and {5000 - SHOWN:,} more differences"
 
 
+def test_tables_that_were_hashed_in_other_ways_are_not_compared() -> None:
+    chained = {**fingerprint().tables, "public.orders": TableContent(rows=20000, content="a", chained=("id",))}
+    (verdict,) = compare(fingerprint(), fingerprint(tables=chained))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "public.orders" in verdict.seen
+
+
 def test_a_fingerprint_of_another_algorithm_is_refused() -> None:
     with pytest.raises(PermanentError, match="algorithm 0"):
         read({**fingerprint().model_dump(mode="json"), "algorithm": 0})

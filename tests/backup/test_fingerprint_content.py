@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -16,23 +15,6 @@ from tests.backup.restoring import open_folder, read_fingerprint
 from tests.backup.servers import Postgres
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-@pytest.fixture(scope="module")
-def database(postgres_server: Postgres) -> Iterator[Connection]:
-    access = postgres_server.create(
-        "content",
-        "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b text);",
-    )
-    with sql.connect(access) as connection:
-        yield connection
-
-
-@pytest.fixture
-def scratch(database: Connection) -> Iterator[Connection]:
-    """A transaction that is rolled back."""
-    with database.transaction(force_rollback=True):
-        yield database
 
 
 def content(connection: Connection) -> dict[str, tuple[int, str]]:

@@ -101,12 +101,14 @@ def database(postgres_server: Postgres) -> Iterator[Connection]:
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
+    required=st.lists(st.booleans(), min_size=4, max_size=4),
     cells=st.lists(st.integers(-200, 999), min_size=0, max_size=24),
     made=st.lists(changes, min_size=1, max_size=4),
 )
 def test_the_fingerprint_says_what_an_exact_comparison_says(
-    database: Connection, kinds: list[str], cells: list[int], made: list[Change]
+    database: Connection, kinds: list[str], required: list[bool], cells: list[int], made: list[Change]
 ) -> None:
+    kinds = [f"{kind} NOT NULL" if needed else kind for kind, needed in zip(kinds, required, strict=False)]
     with database.transaction(force_rollback=True):
         columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(kinds))
         database.execute(f"CREATE TABLE t (row int, {columns})".encode())
@@ -120,8 +122,9 @@ def test_the_fingerprint_says_what_an_exact_comparison_says(
 
 
 def _value(kind: str, number: int) -> str | None:
-    """A fifth of all values are NULL."""
-    return None if number < 0 else POOLS[kind][number % len(POOLS[kind])]
+    """A fifth of all values are NULL where that is allowed."""
+    pool = POOLS[kind.removesuffix(" NOT NULL")]
+    return None if number < 0 and kind in POOLS else pool[number % len(pool)]
 
 
 def _insert(database: Connection, values: list[str | None]) -> None:
@@ -148,7 +151,7 @@ def _apply(database: Connection, kinds: list[str], change: Change) -> None:
     names = ", ".join(f"c{n}" for n in range(len(kinds)))
     statements: dict[str, tuple[str, list[object]]] = {
         "set": (f"UPDATE t SET {name} = %s WHERE row = %s", [_value(kinds[number], change.value), row]),
-        "null": (f"UPDATE t SET {name} = NULL WHERE row = %s", [row]),
+        "null": (f"UPDATE t SET {name} = %s WHERE row = %s", [_value(kinds[number], -1), row]),
         "exchange": (
             f"UPDATE t SET {name} = u.{name} FROM t u WHERE t.row IN (%s, %s) AND u.row IN (%s, %s) AND u.row <> t.row",
             [row, other, row, other],

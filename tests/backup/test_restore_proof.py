@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecom_platform.backup.fingerprints import fingerprint
 from ecom_platform.backup.restore import Write
 from ecom_platform.backup.scratch import sweep
 from ecom_platform.backup.verification import verify_snapshot
@@ -111,6 +112,31 @@ def test_a_dump_of_something_else_names_everything_that_differs(postgres_server:
     told = wrong(verification)
     for _, cause in CHANGES:
         assert any(each.startswith(cause) for each in told), (cause, told)
+
+
+def test_a_not_null_that_was_lost_is_told_and_not_taken_for_other_content(
+    postgres_server: Postgres, folder: Path
+) -> None:
+    access = postgres_server.create("proof_not_null", SHOP)
+    expected = read_fingerprint(access).model_dump(mode="json")
+    execute(access, "ALTER TABLE products ALTER name DROP NOT NULL")
+    told = wrong(verify(folder, expected, archives_of(access)))
+    assert any(each.startswith("column public.products.name: its definition differs") for each in told), told
+    assert not any("content" in each for each in told), told
+
+
+def test_a_snapshot_of_the_first_algorithm_is_still_judged(postgres_server: Postgres, folder: Path) -> None:
+    access = postgres_server.create("proof_first", SHOP)
+    with sql.connect(access, autocommit=False) as connection:
+        chained = fingerprint(connection)
+        alone = fingerprint(connection, like=chained.model_copy(update={"tables": {}}))
+    old = alone.model_dump(mode="json", exclude={"tables": {"__all__": {"chained"}}}) | {"algorithm": 1}
+    assert old["tables"]["public.orders"]["content"] != chained.tables["public.orders"].content
+    assert wrong(verify(folder, old, archives_of(access))) == []
+    execute(access, "UPDATE products SET price = price + 1 WHERE id = 1")
+    assert "table public.products: 50 rows as in the manifest, but their content differs" in wrong(
+        verify(folder, old, archives_of(access))
+    )
 
 
 def test_a_dump_of_the_schema_alone_is_red(shop: Snapshot, folder: Path) -> None:
