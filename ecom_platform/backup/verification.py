@@ -60,9 +60,9 @@ _SERVER_LACKS = (
 
 @dataclass(frozen=True)
 class Verification:
-    """verdicts: never empty. seconds by phase: fetch, decrypt, restore, compare, read_path, and inside of
-    restore: schema, data, indexes. Fetching, decrypting and the fingerprint run beside these, so phases add
-    up to more than `total`.
+    """verdicts: never empty. seconds by phase: server (making it), fetch, decrypt, restore, compare, read_path,
+    cleanup, and inside of restore: schema, data, indexes. Fetching, decrypting and the fingerprint run beside
+    these, so phases add up to more than `total`.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -123,6 +123,8 @@ def verify_snapshot(
             if read_path is not None:
                 with proof.timed("read_path"):
                     proof.verdicts.append(read_path(loopback(target)))
+        judged = time.monotonic()
+    proof.seconds["cleanup"] = time.monotonic() - judged
     return replace(proof.verification(), total=time.monotonic() - clock)
 
 

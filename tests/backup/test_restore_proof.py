@@ -52,6 +52,7 @@ def folder() -> Iterator[Path]:
 
 
 PHASES = {"server", "fetch", "decrypt", "restore", "schema", "data", "indexes", "fingerprint", "compare", "read_path"}
+PHASES |= {"cleanup"}
 
 
 def test_a_good_snapshot_passes_with_its_phases_and_its_numbers(shop: Snapshot, folder: Path) -> None:
