@@ -59,20 +59,18 @@ _SETTINGS = {
 
 
 _MEMORY_SHARE = 16
-"""The buffers and the sort of each index take this part of the memory: with two to four sorts at once a fifth to a
-third together."""
 
-_LEAST_AND_MOST_MB = {"shared_buffers": (128, 2048), "maintenance_work_mem": (256, 1024)}
+_LEAST_AND_MOST_MB = (128, 2048)
 """The least does for 2 GB; more than the most made no restore faster."""
 
 
 def machine_settings(usable_bytes: int, cores: int) -> dict[str, str]:
-    """A server that takes what the machine has to spare sorts in memory and writes fewer pages twice; the workers of
-    one index would take the cores of the others (8 % less time for 3 GB on two cores, both together).
+    """A server that takes what the machine has to spare writes fewer pages twice. The workers of one index would take
+    the cores of the others. Sorts stay at PostgreSQL's own 64 MB: more of it is slower, because no cache holds it.
     """
-    share = usable_bytes // _MEMORY_SHARE // 2**20
-    memory = {name: f"{min(most, max(least, share))}MB" for name, (least, most) in _LEAST_AND_MOST_MB.items()}
-    return {**memory, "max_parallel_maintenance_workers": str(max(0, cores // INDEX_JOBS - 1))}
+    least, most = _LEAST_AND_MOST_MB
+    share = min(most, max(least, usable_bytes // _MEMORY_SHARE // 2**20))
+    return {"shared_buffers": f"{share}MB", "max_parallel_maintenance_workers": str(max(0, cores // INDEX_JOBS - 1))}
 
 
 def server_programs(source: int) -> Path:
