@@ -118,10 +118,8 @@ def restore_archives(
     work.observer.data_ended(contents)
     indexes, rest = before_foreign_keys(contents)
     with work.phase("indexes"):
-        progress("building indexes and keys")
-        work.run_entries(schema, indexes, {})
-        progress("checking foreign keys")
-        work.run_entries(schema, rest, _FOREIGN_KEYS_IN_CACHE)
+        work.run_entries(schema, indexes, {}, "building indexes and keys")
+        work.run_entries(schema, rest, _FOREIGN_KEYS_IN_CACHE, "checking foreign keys")
     return work.result
 
 
@@ -204,10 +202,11 @@ class _Work:
         environment = self.environment | {"PGOPTIONS": " ".join(given).strip()}
         run(argv, timeout=PHASE_SECONDS, check=True, environment=environment)
 
-    def run_entries(self, path: Path, entries: Sequence[str], settings: Mapping[str, str]) -> None:
+    def run_entries(self, path: Path, entries: Sequence[str], settings: Mapping[str, str], told: str) -> None:
         """Those entries of the part after the data, side by side."""
         if not entries:
             return
+        self.progress(told)
         chosen = path.with_suffix(".list")
         chosen.write_text("".join(f"{each};\n" for each in entries), encoding="utf-8")
         self.run_file(path, "post-data", f"--jobs={INDEX_JOBS}", f"--use-list={chosen}", settings=settings)
