@@ -294,7 +294,13 @@ def an_image_that_is_nowhere(cluster: Cluster, platform: Release, launching: Dag
 def test_a_run_whose_image_cannot_be_pulled_fails_with_that_reason_and_leaves_no_job(
     cluster: Cluster, platform: Release, launching: DagsterApi
 ) -> None:
-    run = launching.launch("enduring", config={}, tags={})
+    def launched() -> str | None:
+        try:
+            return launching.launch("enduring", config={}, tags={})
+        except UnreachableError:
+            return None  # a webserver that asked the pod that went
+
+    run = eventually("Dagster takes the run", launched, 60)
     assert result(launching, run) == "FAILURE"
     print(why(launching, run))
     assert "pull" in why(launching, run).lower()
