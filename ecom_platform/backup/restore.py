@@ -208,7 +208,8 @@ class _Work:
             return
         self.progress(told)
         chosen = path.with_suffix(".list")
-        chosen.write_text("".join(f"{each};\n" for each in entries), encoding="utf-8")
+        with open_spool(chosen) as file:
+            file.write("".join(f"{each};\n" for each in entries).encode())
         self.run_file(path, "post-data", f"--jobs={INDEX_JOBS}", f"--use-list={chosen}", settings=settings)
 
     def run_without_marks(self, path: Path, script: Path) -> None:

@@ -59,6 +59,7 @@ _SETTINGS = {
 
 
 _MEMORY_SHARE = 16
+"""Of what is usable: a small part, because the kernel's own cache of the files wants the rest."""
 
 _LEAST_AND_MOST_MB = (128, 2048)
 """The least does for 2 GB; more than the most made no restore faster."""
